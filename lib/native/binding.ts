@@ -1,0 +1,187 @@
+/**
+ * The addon's shape, typed by hand: the one seam between TypeScript and C++. Implemented by native/addon/.
+ * Errors thrown or rejected here are plain `Error`s whose `code` is a FoveaErrorCode; lib/engine wraps them.
+ */
+
+/** What this CPU offers and what Fovea takes of it. */
+export interface CpuInfo {
+  brand: string;
+  /** Instruction sets found, as in "avx2", "avx512bf16", "amx-bf16". */
+  features: string[];
+  /** The tier that loadModel will use. */
+  tier: string;
+  /** Every tier that this CPU can run, slowest first. */
+  tiers: string[];
+  /** Cores this process may use (affinity mask and cgroup quota). */
+  cores: number;
+}
+
+/** Geometry and scaling of one image: resize, cut a window (zero outside), then value * scale + offset per channel. */
+export interface PreprocessSpec {
+  /** Size after resizing; null keeps the size. */
+  resize: { width: number; height: number } | null;
+  filter: "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
+  /** Window of the resized image; left/top may be negative and the window may exceed it: outside is 0 before scaling. */
+  window: { left: number; top: number; width: number; height: number };
+  /** Per channel, applied to 0..255 values. */
+  scale: [number, number, number];
+  offset: [number, number, number];
+}
+
+/** Facts of a loaded model. */
+export interface NativeModelInfo {
+  family: string;
+  dtype: string;
+  tier: string;
+  threads: number;
+  parameters: number;
+  weightBytes: number;
+  contextLength: number;
+  vocabSize: number;
+  nLayers: number;
+  dModel: number;
+  nHeads: number;
+  nKvHeads: number;
+  dHead: number;
+  dFf: number;
+  tower: { nLayers: number; dModel: number; nHeads: number; imageSize: number; patchSize: number };
+  /** Visual rows of one image or tile. */
+  imageRows: number;
+  imageTokenId: number;
+}
+
+/** One image's pixels for the vision tower. */
+export interface NativeImage {
+  /** (3, height, width), normalised. */
+  pixels: Float32Array;
+  width: number;
+  height: number;
+}
+
+/** How the next token is chosen. */
+export interface NativeSampling {
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  repetitionPenalty: number;
+  seed: number;
+  /** How many alternatives to report per token; -1: no logprobs at all. */
+  logprobs: number;
+}
+
+/** A generation. `inputIds` holds one image token per visual row, as transformers' processor writes them. */
+export interface NativeGenerateRequest {
+  inputIds: Int32Array;
+  images: NativeImage[];
+  /** A lowered plan (lib/prune/lower.ts) as JSON; "" for none. */
+  plan: string;
+  sampling: NativeSampling;
+  maxTokens: number;
+  stopIds: Int32Array;
+  /** Report the kept rows of every stage. */
+  keepLists: boolean;
+}
+
+/** One forward pass over a batch, for people who measure. */
+export interface NativeForwardRequest {
+  /** (batch, n_rows) */
+  inputIds: Int32Array;
+  /** (batch, n_rows), 1 for rows that count */
+  attentionMask: Uint8Array;
+  batch: number;
+  images: NativeImage[];
+  plan: string;
+  /** How many last rows of each sequence to return logits for; 0: all. */
+  logitsToKeep: number;
+  /** Return vision features and projected rows too. */
+  taps: boolean;
+  keepLists: boolean;
+}
+
+/** Rows of one stage. */
+export interface NativeStageReport {
+  name: string;
+  hook: string;
+  /** Decoder layer for the hook "decoder-layer". */
+  layer?: number;
+  /** Per image. */
+  images: { rowsIn: number; rowsOut: number; kept?: Int32Array }[];
+}
+
+/** Milliseconds of one request, measured on the engine thread. */
+export interface NativeTimings {
+  queue: number;
+  encode: number;
+  prefill: number;
+  decode: number;
+  /** Of prefill: choosing rows (probes and selections). */
+  select: number;
+}
+
+/** Everything known about a request when it ends. */
+export interface NativeEnd {
+  finishReason: "stop" | "length" | "cancelled";
+  promptRows: number;
+  visualRows: number;
+  generatedTokens: number;
+  stages: NativeStageReport[];
+  timings: NativeTimings;
+  /** KV rows held per layer at the end. */
+  kvRows: Int32Array;
+}
+
+/** One sampled token with its log-probability and alternatives if asked for. */
+export interface NativeToken {
+  id: number;
+  logprob?: number;
+  top?: { id: number; logprob: number }[];
+}
+
+/** Result of NativeForwardRequest. */
+export interface NativeForwardResult {
+  /** (batch, rows, vocab) */
+  logits: Float32Array;
+  shape: number[];
+  /** Per sequence: the input row of each row of logits. */
+  rows: Int32Array[];
+  /** (n_images, patches, d_tower) and (n_visual_rows, d_model) when taps was set. */
+  visionFeatures?: Float32Array;
+  visionShape?: number[];
+  projected?: Float32Array;
+  projectedShape?: number[];
+  stages: NativeStageReport[][];
+}
+
+/** What the engine thread tells JavaScript; delivered in batches by the doorbell. */
+export type NativeEvent =
+  | { request: number; kind: "tokens"; tokens: NativeToken[] }
+  | { request: number; kind: "end"; end: NativeEnd }
+  | { request: number; kind: "forward"; result: NativeForwardResult }
+  | { request: number; kind: "error"; code: string; message: string };
+
+/** A model with its own engine thread and compute pool. */
+export interface NativeModel {
+  info(): NativeModelInfo;
+  /** Queue a request; events carry the number that is returned. */
+  generate(request: NativeGenerateRequest): number;
+  forward(request: NativeForwardRequest): number;
+  /** Stop within one layer or token; an `end` with "cancelled" follows unless the request has ended. */
+  cancel(request: number): void;
+  /** Stops the engine thread, fails what is queued, frees the memory. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+/** The addon. */
+export interface NativeBinding {
+  version: string;
+  cpuInfo(): CpuInfo;
+  /** Must be called once per environment before the first load. */
+  listen(onEvents: (events: NativeEvent[]) => void): void;
+  load(
+    folder: string,
+    options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number },
+  ): Promise<NativeModel>;
+  /** rgb (height, width, 3) of bytes to (3, window.height, window.width) of f32, on a worker thread. */
+  preprocess(rgb: Uint8Array, width: number, height: number, spec: PreprocessSpec): Promise<Float32Array>;
+}

@@ -1,0 +1,108 @@
+// The op table: everything a model or a pruning primitive may ask of a device. A backend (CPU today, CUDA or WebGPU
+// later) is one subclass. Activations are f32. Dimensions: m rows, k inputs, n outputs; the others as in HACKING.md.
+//
+// Two promises that every backend keeps, because "keep every row" must reproduce the unpruned logits bit for bit:
+//  - a row of an output depends only on that row's inputs, never on m, on other rows or on the number of threads;
+//  - every call is deterministic.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace fovea {
+
+enum class Activation { kGelu, kGeluTanh, kQuickGelu, kSilu, kRelu };
+
+// A weight matrix in the layout that the backend multiplies with. Made by Ops::pack.
+class PackedMatrix {
+ public:
+  virtual ~PackedMatrix() = default;
+  virtual int64_t outputs() const = 0;  // n
+  virtual int64_t inputs() const = 0;   // k
+  virtual size_t bytes() const = 0;
+};
+
+// Device memory with one owner.
+class Buffer {
+ public:
+  using Release = std::function<void(void*)>;
+
+  Buffer() = default;
+  Buffer(void* data, size_t bytes, Release release) : data_(data, std::move(release)), bytes_(bytes) {}
+  void* data() const { return data_.get(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  std::unique_ptr<void, Release> data_;
+  size_t bytes_ = 0;
+};
+
+// One sequence's share of a packed attention call: its rows of q and out, and the keys they see.
+struct AttentionSegment {
+  int64_t q_begin;  // first row of this segment in q and out
+  int64_t n_q;      // rows
+  Tensor k;         // (n_keys, n_kv_heads, d_head)
+  Tensor v;         // (n_keys, n_kv_heads, d_head)
+  // Causal: row i of the segment sees keys [0, n_keys - n_q + i]. Otherwise every key.
+  bool causal;
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+  virtual Device device() const = 0;
+  virtual std::string tier() const = 0;  // "scalar", "avx2", "avx512", …
+
+  // Memory. Contents start undefined. Throws kOutOfMemory.
+  virtual Buffer allocate(size_t bytes) = 0;
+  virtual void copy_from_host(const void* source, const Tensor& out) = 0;  // out dense
+  virtual void copy_to_host(const Tensor& x, void* out) = 0;               // x may have a row stride; out is dense
+
+  // Weights. Stacks parts (n_i, k) of host memory into one (sum n_i, k) matrix held as f32, f16 or bf16.
+  // Throws kNumeric, naming no tensor, if a value is NaN or infinite in the file or after conversion.
+  virtual std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) = 0;
+
+  // out (m, n) = x (m, k) * w^T + bias; with accumulate, out += that. bias (n) or empty.
+  virtual void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out,
+                      bool accumulate = false) = 0;
+  // out (m, n) = a (m, k) * b^T with b (n, k), both activations.
+  virtual void dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) = 0;
+
+  virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) = 0;  // x, out (m, d); weight (d)
+  virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) = 0;
+  virtual void activate(const Tensor& x, Activation kind) = 0;                  // in place, x (m, d)
+  virtual void gated(const Tensor& x, Activation kind, const Tensor& out) = 0;  // x (m, 2d) = [gate | up]; out (m, d) = act(gate) * up
+  virtual void add(const Tensor& x, const Tensor& y) = 0;                       // x (m, d) += y (m, d), or y (d) for every row
+
+  // table (m, d_head): cos of position * inv_freq in the first half of a row, sin in the second.
+  virtual void rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) = 0;
+  // In place; x (m, n_heads, d_head), rotating the pairs (i, i + d_head / 2) as Llama does.
+  virtual void rope(const Tensor& x, const Tensor& table) = 0;
+
+  // out (m, n_heads, d_head) = softmax(scale * q k^T) v per segment; n_heads is a multiple of n_kv_heads and query
+  // head h reads key head h * n_kv_heads / n_heads. Never holds more than a block of rows x keys.
+  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out) = 0;
+  // out (n_probe, n_keys): softmax over all keys of scale * q k^T, mean over heads, for q (n_probe, n_heads, d_head).
+  virtual void attention_probs(const Tensor& q, const Tensor& k, float scale, const Tensor& out) = 0;
+
+  // Rows.
+  virtual void embed(const Tensor& table, std::span<const int32_t> ids, const Tensor& out) = 0;  // table (vocab, d) any dtype
+  virtual void gather_rows(const Tensor& x, std::span<const int32_t> rows, const Tensor& out) = 0;  // out may be x if rows ascend
+  virtual void copy(const Tensor& x, const Tensor& out) = 0;
+  virtual void normalise_rows(const Tensor& x, const Tensor& out) = 0;  // x / |x|_2; a zero row stays zero
+  // (n_images, c, h, w) -> (n_images * (h / p) * (w / p), c * p * p), patches in raster order. Rest rows/columns are cut.
+  virtual void patches(const Tensor& pixels, int64_t patch_size, const Tensor& out) = 0;
+  virtual bool all_finite(const Tensor& x) = 0;
+};
+
+// A CPU backend with its own pool. threads 0: one per available core. isa: "auto" or a tier name; an unavailable
+// tier throws kIsa. The environment variable FOVEA_ISA caps "auto".
+std::unique_ptr<Ops> make_cpu_ops(int threads, const std::string& isa);
+
+}  // namespace fovea
