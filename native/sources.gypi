@@ -1,0 +1,26 @@
+{
+  "variables": {
+    "core_sources": [
+      "native/base/error.cc",
+      "native/tensor/tensor.cc"
+    ],
+    "kernel_sources": [],
+    "avx2_sources": [],
+    "avx2_flags": ["-mavx2", "-mfma", "-mf16c"],
+    "avx512_sources": [],
+    "avx512_flags": [
+      "-mavx2",
+      "-mfma",
+      "-mf16c",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512dq",
+      "-mavx512vl",
+      "-mavx512vnni",
+      "-mavx512bf16"
+    ],
+    "addon_sources": [],
+    "test_sources": [],
+    "fuzz_sources": []
+  }
+}
