@@ -20,7 +20,9 @@
       "-mavx512bf16"
     ],
     "addon_sources": [],
-    "test_sources": [],
+    "test_sources": [
+      "native/test/main.cc"
+    ],
     "fuzz_sources": []
   }
 }
