@@ -1,0 +1,68 @@
+// Chooses the next token from the logits of one row. The same seed gives the same tokens on every machine.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace fovea {
+
+struct SamplingParams {
+  float temperature = 0;         // 0: the likeliest token
+  int top_k = 0;                 // keep the k likeliest; 0: all
+  float top_p = 1;               // keep the likeliest that together reach this mass
+  float min_p = 0;               // keep those with at least this share of the likeliest one's probability
+  float repetition_penalty = 1;  // > 1 makes ids of the prompt and the reply less likely
+  uint64_t seed = 0;
+  int logprobs = -1;             // alternatives to report per token; -1: no logprobs at all
+};
+
+// Throws kInvalidArgument, naming the option, if one is out of range.
+void validate(const SamplingParams& params, int64_t vocab);
+
+struct TokenLogprob {
+  int32_t id;
+  float logprob;
+};
+
+struct SampledToken {
+  int32_t id = -1;
+  float logprob = 0;              // of the raw logits; only with logprobs >= 0
+  std::vector<TokenLogprob> top;  // likeliest first, ties to the lower id
+};
+
+// xoshiro256** seeded by splitmix64: fixed by its authors, so that a seed means the same everywhere.
+class Random {
+ public:
+  explicit Random(uint64_t seed);
+  uint64_t next();
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
+
+ private:
+  std::array<uint64_t, 4> state_;
+};
+
+class Sampler {
+ public:
+  // Validates the params.
+  Sampler(const SamplingParams& params, int64_t vocab);
+
+  // Adds ids to those that the repetition penalty knows; call it once with the prompt. Ids outside the vocabulary
+  // are ignored.
+  void observe(std::span<const int32_t> ids);
+
+  // logits (vocab). Observes the chosen id. Throws kNumeric if a logit is NaN or infinite.
+  SampledToken sample(std::span<const float> logits);
+
+ private:
+  int32_t choose(std::span<const float> logits);
+  int32_t draw();
+
+  SamplingParams params_;
+  Random random_;
+  std::vector<bool> seen_;                // (vocab)
+  std::vector<TokenLogprob> candidates_;  // scratch of one draw
+};
+
+}  // namespace fovea
