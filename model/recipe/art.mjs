@@ -1,0 +1,58 @@
+// Cuts one 96x96 sprite with alpha per class and art style out of the npm artwork packages.
+//   node art.mjs [--packages node_modules] [--out build/sprites]
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+const here = import.meta.dirname;
+const { values: options } = parseArgs({
+  options: {
+    packages: { type: "string", default: join(here, "node_modules") },
+    out: { type: "string", default: join(here, "build", "sprites") },
+  },
+});
+const packages = resolve(options.packages);
+const sharp = createRequire(join(packages, "index.js"))("sharp");
+
+const kSize = 96;
+const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
+const classes = readJson(join(here, "classes.json"));
+const emojiByName = new Map(
+  readJson(join(packages, "emoji-datasource-google", "emoji.json")).map((emoji) => [emoji.short_name, emoji]),
+);
+
+/** Code point spellings under which a style may have filed the emoji: with and without the variation selector. */
+const spellings = ({ unified, non_qualified }) => [unified, unified.replaceAll("-FE0F", ""), non_qualified ?? unified];
+
+/** Style name to the files in which an emoji's picture may lie, best first. */
+const candidates = {
+  google: (emoji) => [join("emoji-datasource-google", "img", "google", "64", emoji.image)],
+  twitter: (emoji) => [join("emoji-datasource-twitter", "img", "twitter", "64", emoji.image)],
+  fluent: (emoji) =>
+    spellings(emoji).map((code) => join("@lobehub", "fluent-emoji-3d", "assets", `${code.toLowerCase()}.webp`)),
+  openmoji: (emoji) => spellings(emoji).map((code) => join("openmoji", "color", "svg", `${code}.svg`)),
+};
+
+/** Trims the transparent border, so that the size drawn is the size of the object, and fits it into a square. */
+async function writeSprite(source, target) {
+  const density = source.endsWith(".svg") ? 300 : 72;
+  const picture = await sharp(source, { density }).ensureAlpha().png().toBuffer();
+  const trimmed = await sharp(picture).trim({ threshold: 5 }).toBuffer();
+  const background = { r: 0, g: 0, b: 0, alpha: 0 };
+  await sharp(trimmed).resize(kSize, kSize, { fit: "contain", background }).png().toFile(target);
+}
+
+let count = 0;
+for (const [style, filesOf] of Object.entries(candidates)) {
+  mkdirSync(join(options.out, style), { recursive: true });
+  for (const [name, shortName] of Object.entries(classes)) {
+    const emoji = emojiByName.get(shortName);
+    if (!emoji) throw new Error(`classes.json: "${name}" is no emoji short name: ${shortName}`);
+    const source = filesOf(emoji).map((file) => join(packages, file)).find(existsSync);
+    if (!source) throw new Error(`no ${style} picture of "${name}" under ${packages}: is the package installed?`);
+    await writeSprite(source, join(options.out, style, `${name}.png`));
+    count += 1;
+  }
+}
+console.log(`${count} sprites in ${options.out}`);
