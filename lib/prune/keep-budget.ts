@@ -1,0 +1,16 @@
+import type { KeepBudget } from "./plan.js";
+
+/** The two ways to say how much a stage keeps. */
+export interface KeepOptions {
+  /** Share of the rows that enter the stage. */
+  keep?: number;
+  /** Rows of each image. */
+  count?: number;
+}
+
+/** Budget of a stage that keeps a share of what enters it, or a number of rows. */
+export function keepBudget({ keep, count }: KeepOptions): KeepBudget {
+  const amount = count !== undefined ? { count } : { ratio: keep as number };
+  // Half to even is what DivPrune's released code does; the baselines follow, so that equal ratios keep equal rows.
+  return { ...amount, of: "stage", rounding: "half-even" };
+}

@@ -1,0 +1,32 @@
+import type { OptionSpec } from "./option.js";
+import type { LoweredStage } from "./plan.js";
+
+/** What a plan has to know of the model it is made for. */
+export interface PlanFacts {
+  /** Decoder layers. */
+  nLayers: number;
+}
+
+/**
+ * A published pruning method: a name, options, and how they become primitives at hooks. Nothing else in Fovea knows
+ * the name of a method.
+ */
+export interface Method<Options extends object = object> {
+  /** As written in a plan. */
+  name: string;
+  /** What it does, the paper, and where the defaults come from. */
+  doc: string;
+  options: { [Name in keyof Options]-?: OptionSpec };
+  /**
+   * Options that say the same thing in different ways: at most one may be given. When none is, the one with a
+   * default stands; when none has a default, one must be given.
+   */
+  alternatives?: readonly string[];
+  /**
+   * The stages of this method in primitives.
+   *
+   * @param options - validated against the schema, defaults filled in.
+   * @param where - place of this entry in the plan, for errors that concern several options at once.
+   */
+  lower(options: Options, facts: PlanFacts, where: string): LoweredStage[];
+}

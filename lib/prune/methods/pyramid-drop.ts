@@ -1,0 +1,81 @@
+import type { Method } from "../method.js";
+import type { LoweredStage } from "../plan.js";
+import { planError } from "../plan-error.js";
+
+/** Options of `pyramidDrop`. */
+export interface PyramidDropOptions {
+  /** Decoder layers that drop rows. */
+  layers?: number[];
+  /** Per layer, the share of the rows that entered the decoder. */
+  keep?: number[];
+  /** The shares as powers: lambda, lambda^2, … */
+  lambda?: number;
+}
+
+/** PyramidDrop: fewer rows the deeper the decoder, ranked by what the prompt's last row attends to. */
+export const pyramidDrop: Method<PyramidDropOptions> = {
+  name: "pyramidDrop",
+  doc:
+    "Drops rows in steps on the way through the decoder. As the rows are about to enter each of `layers`, that layer's " +
+    "own attention of the prompt's last row ranks the visual rows, and the best stay. PyramidDrop, arXiv 2410.17247; " +
+    "the default ratios 0.5, 0.25, 0.125 of the rows that entered the decoder, cut to whole rows, are those of the " +
+    "released code. Its layers 8, 16, 24 of 32 are the quarters of the depth, and that is how they are generalised to " +
+    "other depths: n stages divide the decoder into n + 1 equal parts.",
+  options: {
+    layers: {
+      kind: "layer",
+      list: "ascending",
+      description: "layers that drop rows; default: as many as keep has, evenly spaced (three: the quarters)",
+    },
+    keep: {
+      kind: "ratio",
+      list: "non-increasing",
+      description: "per layer, the share of the decoder's rows that stays",
+    },
+    lambda: { kind: "ratio", default: 0.5, description: "the shares as powers lambda, lambda^2, …, instead of keep" },
+  },
+  alternatives: ["keep", "lambda"],
+  lower({ layers, keep, lambda }, { nLayers }, where) {
+    const nStages = keep?.length ?? layers?.length ?? 3;
+    if (nStages >= nLayers) {
+      throw planError(
+        `${where}.layers`,
+        layers,
+        `a list: the default of ${nStages} stages needs more than ${nStages} decoder layers, the model has ${nLayers}`,
+      );
+    }
+    const ratios = keep ?? powers(lambda as number, nStages);
+    const boundaries = layers ?? evenBoundaries(nLayers, nStages);
+    if (boundaries.length !== ratios.length) {
+      throw planError(
+        `${where}.keep`,
+        keep,
+        `${boundaries.length} ratios, one for each of layers`,
+        "Leave one of the two out to have it follow the other.",
+      );
+    }
+    return boundaries.map((layer, i) => stage(layer, ratios[i] as number));
+  },
+};
+
+/** Where n_stages + 1 equal parts of the decoder meet, rounded half up; distinct as n_stages < n_layers. */
+function evenBoundaries(nLayers: number, nStages: number): number[] {
+  return Array.from({ length: nStages }, (_, i) => Math.round((nLayers * (i + 1)) / (nStages + 1)));
+}
+
+/** Held above 0, where a ratio ends; every image keeps a row anyway. */
+function powers(lambda: number, n: number): number[] {
+  return Array.from({ length: n }, (_, i) => Math.max(lambda ** (i + 1), 1e-9));
+}
+
+function stage(layer: number, ratio: number): LoweredStage {
+  return {
+    name: "pyramidDrop",
+    hook: "decoder-layer",
+    layer,
+    steps: [
+      { do: "probe", row: "last" },
+      { do: "select", by: "topK", keep: { ratio, of: "decoder", rounding: "trunc" } },
+    ],
+  };
+}

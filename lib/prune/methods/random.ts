@@ -1,0 +1,33 @@
+import { type KeepOptions, keepBudget } from "../keep-budget.js";
+import type { Method } from "../method.js";
+import { stageHook } from "../stage-hook.js";
+
+/** Options of `random`. */
+export interface RandomOptions extends KeepOptions {
+  /** Same seed, same rows, on every machine. */
+  seed?: number;
+  /** Decoder layer that drops rows. */
+  layer?: number;
+}
+
+/** Random rows: the baseline that every method has to beat. */
+export const random: Method<RandomOptions> = {
+  name: "random",
+  doc:
+    "Keeps rows drawn without replacement, the same ones for the same seed. A baseline without a paper, so how much to " +
+    "keep has no default.",
+  options: {
+    keep: { kind: "ratio", description: "share of each image's rows that stays" },
+    count: { kind: "count", description: "rows that stay per image, instead of keep" },
+    seed: { kind: "seed", default: 0, description: "start of the random numbers" },
+    layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
+  },
+  alternatives: ["keep", "count"],
+  lower: ({ seed, layer, ...amount }) => [
+    {
+      name: "random",
+      ...stageHook(layer),
+      steps: [{ do: "select", by: "random", keep: keepBudget(amount), seed: seed as number }],
+    },
+  ],
+};

@@ -1,0 +1,26 @@
+import { type KeepOptions, keepBudget } from "../keep-budget.js";
+import type { Method } from "../method.js";
+import { stageHook } from "../stage-hook.js";
+
+/** Options of `uniform`. */
+export interface UniformOptions extends KeepOptions {
+  /** Decoder layer that drops rows. */
+  layer?: number;
+}
+
+/** Evenly spaced rows: the baseline that covers the whole picture. */
+export const uniform: Method<UniformOptions> = {
+  name: "uniform",
+  doc:
+    "Keeps rows at equal steps through each image, in raster order. A baseline without a paper, so how much to keep has " +
+    "no default.",
+  options: {
+    keep: { kind: "ratio", description: "share of each image's rows that stays" },
+    count: { kind: "count", description: "rows that stay per image, instead of keep" },
+    layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
+  },
+  alternatives: ["keep", "count"],
+  lower: ({ layer, ...amount }) => [
+    { name: "uniform", ...stageHook(layer), steps: [{ do: "select", by: "uniform", keep: keepBudget(amount) }] },
+  ],
+};

@@ -1,0 +1,44 @@
+import type { PlanStage } from "./plan.js";
+import { planError } from "./plan-error.js";
+import { methods } from "./registry.js";
+import { unknownName } from "./unknown-name.js";
+
+/**
+ * Reads the short form of a plan's stages: methods separated by commas, their options by colons, elements of a list
+ * by plus signs. Ranges are left to lowerPlan, which knows the model.
+ *
+ * @example
+ * parsePruneSpec("divPrune:keep=0.25,pyramidDrop:layers=2+4:keep=0.5+0.25");
+ * // [{ method: "divPrune", keep: 0.25 }, { method: "pyramidDrop", layers: [2, 4], keep: [0.5, 0.25] }]
+ */
+export function parsePruneSpec(text: string): PlanStage[] {
+  return text.split(",").map(parseStage);
+}
+
+function parseStage(piece: string): PlanStage {
+  const [name = "", ...options] = piece.split(":").map((part) => part.trim());
+  const method = methods.get(name);
+  if (method === undefined) throw unknownName(`"${piece}"`, name, "the name of a method", [...methods.keys()]);
+  const stage: PlanStage = { method: name };
+  const specs = new Map(Object.entries(method.options));
+  for (const option of options) {
+    const equals = option.indexOf("=");
+    if (equals < 0) throw planError(`"${piece}"`, option, "option=value");
+    const key = option.slice(0, equals).trim();
+    const spec = specs.get(key);
+    if (spec === undefined) throw unknownName(`"${piece}"`, key, `an option of ${name}`, [...specs.keys()]);
+    if (Object.hasOwn(stage, key)) throw planError(`"${piece}"`, option, `${key} once`);
+    const numbers = option
+      .slice(equals + 1)
+      .split("+")
+      .map((number) => parseNumber(number.trim(), option));
+    if (spec.list === undefined && numbers.length > 1) throw planError(`"${piece}"`, option, `one number for ${key}`);
+    stage[key] = spec.list === undefined ? numbers[0] : numbers;
+  }
+  return stage;
+}
+
+function parseNumber(text: string, option: string): number {
+  if (!/^-?(\d+(\.\d*)?|\.\d+)$/.test(text)) throw planError(`"${option}"`, text, "a number, as in 8 or 0.25");
+  return Number(text);
+}

@@ -1,0 +1,84 @@
+import { isRecord } from "./is-record.js";
+import type { Method, PlanFacts } from "./method.js";
+import { readOption } from "./option.js";
+import type { LoweredPlan, LoweredStage } from "./plan.js";
+import { planError } from "./plan-error.js";
+import { methods } from "./registry.js";
+import { lowerSkipLayers } from "./skip-layers.js";
+import { unknownName } from "./unknown-name.js";
+
+const maxStages = 64;
+const planKeys = ["positions", "stages", "skipLayers"] as const;
+const positionPolicies = ["compact", "original"] as const;
+
+/**
+ * Validates a plan of any origin and turns its methods into primitives at hooks.
+ *
+ * Stages run in the order of the forward pass, whatever order the plan names them in: `projected` first, then decoder
+ * layers upwards. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
+ *
+ * @throws FoveaError ERR_FOVEA_PLAN, saying where the plan is wrong and what belongs there.
+ */
+export function lowerPlan(plan: unknown, facts: PlanFacts): LoweredPlan {
+  if (plan === undefined) return { positions: "compact", stages: [], skip: [] };
+  if (!isRecord(plan)) throw planError("top level", plan, "an object { positions?, stages?, skipLayers? }");
+  for (const key of Object.keys(plan)) {
+    if (!(planKeys as readonly string[]).includes(key)) throw unknownName("top level", key, "one of", planKeys);
+  }
+  return {
+    positions: readPositions(plan.positions),
+    stages: lowerStages(plan.stages, facts),
+    skip: lowerSkipLayers(plan.skipLayers, facts.nLayers),
+  };
+}
+
+function readPositions(value: unknown): LoweredPlan["positions"] {
+  if (value === undefined) return "compact";
+  const policy = positionPolicies.find((name) => name === value);
+  if (policy === undefined) throw unknownName("positions", value, "one of", positionPolicies);
+  return policy;
+}
+
+function lowerStages(value: unknown, facts: PlanFacts): LoweredStage[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw planError("stages", value, "an array of { method, …options }");
+  if (value.length > maxStages) throw planError("stages", value, `at most ${maxStages} stages`);
+  const stages = value.flatMap((entry, i) => lowerStage(entry, facts, `stages[${i}]`));
+  const depth = (stage: LoweredStage) => stage.layer ?? 0; // `projected` comes before any layer that can drop rows
+  return stages.sort((a, b) => depth(a) - depth(b)); // stable
+}
+
+function lowerStage(entry: unknown, facts: PlanFacts, where: string): LoweredStage[] {
+  if (!isRecord(entry)) throw planError(where, entry, "an object { method, …options }");
+  const { method: name, ...given } = entry;
+  const method = typeof name === "string" ? methods.get(name) : undefined;
+  if (method === undefined) throw unknownName(`${where}.method`, name, "the name of a method", [...methods.keys()]);
+  return method.lower(readOptions(method, given, facts, where), facts, where);
+}
+
+/** The options of one stage, checked and with defaults filled in. */
+function readOptions(method: Method, given: Record<string, unknown>, facts: PlanFacts, where: string): object {
+  const known = new Map(Object.entries(method.options));
+  const options: Record<string, number | number[]> = {};
+  for (const [name, value] of Object.entries(given)) {
+    const spec = known.get(name);
+    if (spec === undefined) throw unknownName(where, name, `an option of ${method.name}`, [...known.keys()]);
+    if (value !== undefined) options[name] = readOption(value, spec, facts.nLayers, `${where}.${name}`);
+  }
+  const alternatives = method.alternatives ?? [];
+  const chosen = alternatives.filter((name) => name in options);
+  if (chosen.length > 1) throw planError(where, chosen, "only one of them");
+  for (const [name, spec] of known) {
+    const isReplaced = chosen.length > 0 && alternatives.includes(name);
+    if (spec.default !== undefined && !isReplaced) options[name] ??= spec.default;
+  }
+  if (alternatives.length > 0 && !alternatives.some((name) => name in options)) {
+    throw planError(
+      where,
+      undefined,
+      `one of the options ${alternatives.join(", ")}`,
+      `${method.name} has no default.`,
+    );
+  }
+  return options;
+}

@@ -1,0 +1,156 @@
+import { describe, expect, it } from "vitest";
+import { optionRange } from "../../lib/prune/option.js";
+import type { PlanStage } from "../../lib/prune/plan.js";
+import { methods } from "../../lib/prune/registry.js";
+import { lowerPlan } from "../../lib/prune/validate-plan.js";
+import { type LayerRows, visualMacs } from "../../lib/prune/visual-macs.js";
+
+function lower(stage: PlanStage, nLayers = 32) {
+  return lowerPlan({ stages: [stage] }, { nLayers }).stages;
+}
+
+describe("methods", () => {
+  it.each([...methods])("%s: explains itself and its options", (name, method) => {
+    expect(method.name).toBe(name);
+    expect(method.doc.length).toBeGreaterThan(80);
+    for (const spec of Object.values(method.options)) {
+      expect(spec.description).not.toBe("");
+      expect(optionRange(spec)).not.toBe("");
+    }
+    expect(Object.keys(method.options)).toEqual(expect.arrayContaining([...(method.alternatives ?? [])]));
+  });
+
+  it("divPrune: 0.098 of what the projector made, half to even", () => {
+    expect(lower({ method: "divPrune" })).toEqual([
+      {
+        name: "divPrune",
+        hook: "projected",
+        steps: [{ do: "select", by: "maxMin", keep: { ratio: 0.098, of: "stage", rounding: "half-even" } }],
+      },
+    ]);
+    const [byCount] = lower({ method: "divPrune", count: 56 });
+    expect(byCount?.steps[0]).toMatchObject({ keep: { count: 56, of: "stage" } });
+    expect(byCount?.steps[0]).not.toHaveProperty("keep.ratio");
+  });
+
+  it("pyramidDrop: the paper's three stages on 32 layers", () => {
+    expect(lower({ method: "pyramidDrop" })).toEqual(
+      [
+        [8, 0.5],
+        [16, 0.25],
+        [24, 0.125],
+      ].map(([layer, ratio]) => ({
+        name: "pyramidDrop",
+        hook: "decoder-layer",
+        layer,
+        steps: [
+          { do: "probe", row: "last" },
+          { do: "select", by: "topK", keep: { ratio, of: "decoder", rounding: "trunc" } },
+        ],
+      })),
+    );
+  });
+
+  it.each([
+    [{}, 8, [2, 4, 6], [0.5, 0.25, 0.125]],
+    [{}, 40, [10, 20, 30], [0.5, 0.25, 0.125]],
+    [{}, 28, [7, 14, 21], [0.5, 0.25, 0.125]],
+    [{}, 30, [8, 15, 23], [0.5, 0.25, 0.125]],
+    [{}, 4, [1, 2, 3], [0.5, 0.25, 0.125]],
+    [{ lambda: 0.4 }, 32, [8, 16, 24], [0.4, 0.4 ** 2, 0.4 ** 3]],
+    [{ keep: [0.3] }, 32, [16], [0.3]],
+    [{ layers: [2] }, 32, [2], [0.5]],
+    [{ layers: [3, 5], keep: [0.5, 0.5] }, 32, [3, 5], [0.5, 0.5]],
+    [{ layers: [1, 2, 3, 4] }, 5, [1, 2, 3, 4], [0.5, 0.25, 0.125, 0.0625]],
+  ])("pyramidDrop %j on %i layers", (options, nLayers, layers, ratios) => {
+    const stages = lower({ method: "pyramidDrop", ...options }, nLayers);
+    expect(stages.map(({ layer }) => layer)).toEqual(layers);
+    expect(stages.map(({ steps }) => (steps[1] as { keep: { ratio: number } }).keep.ratio)).toEqual(ratios);
+  });
+
+  it("pyramidDrop: powers that vanish still are ratios", () => {
+    for (const { steps } of lower({ method: "pyramidDrop", lambda: 1e-200 })) {
+      expect((steps[1] as { keep: { ratio: number } }).keep.ratio).toBeGreaterThan(0);
+    }
+  });
+
+  it("random and uniform: before the decoder, or as rows enter a layer", () => {
+    expect(lower({ method: "random", keep: 0.5 })).toEqual([
+      {
+        name: "random",
+        hook: "projected",
+        steps: [{ do: "select", by: "random", keep: { ratio: 0.5, of: "stage", rounding: "half-even" }, seed: 0 }],
+      },
+    ]);
+    expect(lower({ method: "random", keep: 0.5, seed: 7, layer: 3 })[0]).toMatchObject({
+      hook: "decoder-layer",
+      layer: 3,
+      steps: [{ seed: 7 }],
+    });
+    expect(lower({ method: "uniform", count: 9, layer: 3 })).toEqual([
+      {
+        name: "uniform",
+        hook: "decoder-layer",
+        layer: 3,
+        steps: [{ do: "select", by: "uniform", keep: { count: 9, of: "stage", rounding: "half-even" } }],
+      },
+    ]);
+  });
+});
+
+describe("visualMacs: the figures of PyramidDrop's tables, in T", () => {
+  const vicuna7b = { dModel: 4096, dFf: 11008 };
+  const vicuna13b = { dModel: 5120, dFf: 13824 };
+  const layers = (runs: [nLayers: number, rows: number][]): LayerRows[] =>
+    runs.flatMap(([nLayers, rows]) => Array.from({ length: nLayers }, () => ({ attention: rows, ffn: rows })));
+
+  it.each([
+    ["LLaVA-1.5-7B", vicuna7b, [[32, 576]], 3.8172],
+    [
+      "LLaVA-1.5-7B, pyramidDrop",
+      vicuna7b,
+      [
+        [8, 576],
+        [8, 288],
+        [8, 144],
+        [8, 72],
+      ],
+      1.7774,
+    ],
+    ["LLaVA-NeXT-7B", vicuna7b, [[32, 2880]], 20.825],
+    [
+      "LLaVA-NeXT-7B, pyramidDrop",
+      vicuna7b,
+      [
+        [8, 2880],
+        [8, 1440],
+        [8, 720],
+        [8, 360],
+      ],
+      9.4646,
+    ],
+    ["LLaVA-1.5-13B", vicuna13b, [[40, 576]], 7.4441],
+    [
+      "LLaVA-1.5-13B, pyramidDrop at 8, 16, 24",
+      vicuna13b,
+      [
+        [8, 576],
+        [8, 288],
+        [8, 144],
+        [16, 72],
+      ],
+      2.9598,
+    ],
+  ] as [string, typeof vicuna7b, [number, number][], number][])("%s", (_, widths, runs, expected) => {
+    const tera = visualMacs(layers(runs), widths) / 1e12;
+    expect(Number(tera.toPrecision(5))).toBe(expected);
+  });
+
+  it("a skipped half costs nothing", () => {
+    const widths = { dModel: 8, dFf: 16 };
+    const whole = visualMacs([{ attention: 5, ffn: 5 }], widths);
+    const halves = visualMacs([{ attention: 5, ffn: 0 }], widths) + visualMacs([{ attention: 0, ffn: 5 }], widths);
+    expect(halves).toBe(whole);
+    expect(visualMacs([{ attention: 0, ffn: 5 }], widths)).toBe(3 * 5 * 8 * 16);
+  });
+});
