@@ -4,7 +4,11 @@ import { FoveaError } from "../engine/errors.js";
 const maxIds = 16 * 1024 * 1024;
 
 /** Replaces the i-th image token of a prompt by `rowsPerImage[i]` copies: one for each visual row. */
-export function expandImages(ids: readonly number[], imageTokenId: number, rowsPerImage: readonly number[]): Int32Array {
+export function expandImages(
+  ids: readonly number[],
+  imageTokenId: number,
+  rowsPerImage: readonly number[],
+): Int32Array {
   const placeholders = ids.reduce((count, id) => count + (id === imageTokenId ? 1 : 0), 0);
   if (placeholders !== rowsPerImage.length) {
     throw new FoveaError(

@@ -53,7 +53,9 @@ function createStep(config: JsonObject): Step {
     case "ByteLevel":
       return onText(byteLevel);
     case "ByteFallback":
-      return onText((text) => (/^<0x[0-9A-Fa-f]{2}>$/.test(text) ? Uint8Array.of(parseInt(text.slice(3, 5), 16)) : text));
+      return onText((text) =>
+        /^<0x[0-9A-Fa-f]{2}>$/.test(text) ? Uint8Array.of(parseInt(text.slice(3, 5), 16)) : text,
+      );
     case "Fuse":
       return (piece) => piece;
     case "Replace":

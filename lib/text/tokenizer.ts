@@ -56,7 +56,7 @@ export class Tokenizer {
         `A text of ${text.length} characters has more than the ${maxTokens} tokens that fit. Shorten it.`,
       );
     }
-    const ids = this.#inner.encode(text, { add_special_tokens: addSpecialTokens }).ids;
+    const ids: number[] = this.#inner.encode(text, { add_special_tokens: addSpecialTokens }).ids;
     if (ids.some((id) => !Number.isInteger(id))) {
       throw new FoveaError(
         "ERR_FOVEA_INVALID_ARGUMENT",
@@ -124,7 +124,8 @@ function checkShape(json: JsonObject, folder: string): void {
   const added = json.added_tokens;
   if (!Array.isArray(added)) throw damaged(folder, '"added_tokens" must be a list');
   for (const token of added) {
-    if (!isJsonObject(token) || typeof token.content !== "string") throw damaged(folder, "an added token has no content");
+    if (!isJsonObject(token) || typeof token.content !== "string")
+      throw damaged(folder, "an added token has no content");
     ids.push(token.id);
   }
   // Ids become array indices: one absurd id would allocate gigabytes.

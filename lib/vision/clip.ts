@@ -1,0 +1,112 @@
+// CLIP's image preprocessing: resize, centre crop, rescale, normalise. LLaVA uses it unchanged.
+import { FoveaError } from "../engine/errors.js";
+import { isJsonObject, type JsonObject } from "../hub/model-file.js";
+import type { PreprocessSpec } from "../native/binding.js";
+import { readBox, readChannels, readFilter, readFlag, readNumber, readSide } from "./config-fields.js";
+import type { ImageConfig, ImagePreprocessor } from "./preprocess.js";
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** The resized image exists for a moment even if the crop then takes little of it: bounds that moment. */
+const maxResizedPixels = 16 * 1024 * 1024;
+
+/** Mean and deviation of the images that CLIP was trained on, CLIPImageProcessor's defaults. */
+const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
+const clipStd: [number, number, number] = [0.26862954, 0.26130258, 0.27577711];
+
+/** The preprocessing that CLIPImageProcessor of transformers does, and LlavaProcessor's count of rows. */
+export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {
+  const { preprocessor } = config;
+  if (readFlag(preprocessor, "do_pad", false)) {
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_UNSUPPORTED",
+      'preprocessor_config.json: "do_pad" is not supported for CLIP preprocessing. Set it to false.',
+    );
+  }
+  const resizedSize = readResize(preprocessor);
+  const crop = readFlag(preprocessor, "do_center_crop", true)
+    ? readBox(preprocessor.crop_size ?? 224, "crop_size")
+    : null;
+  const filter = readFilter(preprocessor, "resample", 3);
+  const { scale, offset } = readScaling(preprocessor);
+  const countRows = readRowRule(config);
+
+  return {
+    spec(width, height, index = 0) {
+      const size = resizedSize({ width, height });
+      if (size.width * size.height > maxResizedPixels || size.width < 1 || size.height < 1) {
+        throw new FoveaError(
+          "ERR_FOVEA_IMAGE",
+          `Image ${index}: ${width} x ${height} would be resized to ${size.width} x ${size.height} for this model. ` +
+            "Crop it to a less extreme aspect ratio.",
+        );
+      }
+      const isSame = size.width === width && size.height === height;
+      return { resize: isSame ? null : size, filter, window: centreWindow(size, crop ?? size), scale, offset };
+    },
+    rows: (width, height) => countRows(crop ?? resizedSize({ width, height })),
+  };
+}
+
+/** "size": how large an image becomes, from its own size. */
+function readResize(config: JsonObject): (image: Size) => Size {
+  if (!readFlag(config, "do_resize", true)) return (image) => image;
+  const size = config.size ?? 224;
+  if (isJsonObject(size) && !("shortest_edge" in size)) {
+    const box = readBox(size, "size");
+    return () => box;
+  }
+  if (isJsonObject(size) && size.longest_edge != null) {
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_UNSUPPORTED",
+      'preprocessor_config.json: "size" with both shortest_edge and longest_edge is not supported for CLIP preprocessing.',
+    );
+  }
+  const shortest = readSide(isJsonObject(size) ? size.shortest_edge : size, "size.shortest_edge");
+  // The long side is truncated, not rounded, and multiplied before it is divided.
+  return ({ width, height }) =>
+    width <= height
+      ? { width: shortest, height: Math.trunc((shortest * height) / width) }
+      : { width: Math.trunc((shortest * width) / height), height: shortest };
+}
+
+/** The middle of an image; an image smaller than the window gets zeros around it, one more on the far side if odd. */
+function centreWindow(image: Size, window: Size): PreprocessSpec["window"] {
+  const start = (inner: number, outer: number) =>
+    inner <= outer ? Math.floor((outer - inner) / 2) : 0 - Math.floor((inner - outer) / 2);
+  return { left: start(window.width, image.width), top: start(window.height, image.height), ...window };
+}
+
+/** (value * rescale - mean) / std as value * scale + offset. */
+function readScaling(config: JsonObject): Pick<PreprocessSpec, "scale" | "offset"> {
+  const rescale = readFlag(config, "do_rescale", true) ? readNumber(config, "rescale_factor", 1 / 255) : 1;
+  if (!readFlag(config, "do_normalize", true)) return { scale: [rescale, rescale, rescale], offset: [0, 0, 0] };
+  const mean = readChannels(config, "image_mean", clipMean);
+  const std = readChannels(config, "image_std", clipStd);
+  if (std.includes(0)) {
+    throw new FoveaError("ERR_FOVEA_MODEL_FORMAT", 'preprocessor_config.json: "image_std" holds a zero.');
+  }
+  const [r, g, b] = std;
+  return { scale: [rescale / r, rescale / g, rescale / b], offset: [-mean[0] / r, -mean[1] / g, -mean[2] / b] };
+}
+
+/** Visual rows from the size of what the tower sees. */
+function readRowRule({ processor, model }: ImageConfig): (seen: Size) => number {
+  const vision = isJsonObject(model.vision_config) ? model.vision_config : {};
+  const patch = readSide(processor.patch_size ?? vision.patch_size, "patch_size");
+  // Processors from before 2025 do not count the tower's class token; the model's own config tells.
+  const hasClassToken = (vision.model_type ?? "clip_vision_model") === "clip_vision_model";
+  const extra = readNumber(processor, "num_additional_image_tokens", hasClassToken ? 1 : 0);
+  const strategy = processor.vision_feature_select_strategy ?? model.vision_feature_select_strategy ?? "default";
+  if (strategy !== "default" && strategy !== "full") {
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_UNSUPPORTED",
+      `vision_feature_select_strategy ${JSON.stringify(strategy)} is not supported; expected "default" or "full".`,
+    );
+  }
+  const added = extra - (strategy === "default" ? 1 : 0);
+  return ({ width, height }) => Math.floor(width / patch) * Math.floor(height / patch) + added;
+}

@@ -1,0 +1,68 @@
+// Typed reading of preprocessor_config.json, whose values come from files nobody has checked.
+import { FoveaError } from "../engine/errors.js";
+import { isJsonObject, type JsonObject } from "../hub/model-file.js";
+import type { PreprocessSpec } from "../native/binding.js";
+
+/** No tower takes larger images; keeps products of two sides well inside integers. */
+const maxSide = 16384;
+
+/** Pillow's codes of its filters. */
+const filters: readonly PreprocessSpec["filter"][] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
+
+/** A boolean, or `fallback` where the file is silent. */
+export function readFlag(config: JsonObject, key: string, fallback: boolean): boolean {
+  const value = config[key] ?? fallback;
+  if (typeof value !== "boolean") throw wrong(key, value, "true or false");
+  return value;
+}
+
+/** A finite number, or `fallback`. */
+export function readNumber(config: JsonObject, key: string, fallback: number): number {
+  const value = config[key] ?? fallback;
+  if (typeof value !== "number" || !Number.isFinite(value)) throw wrong(key, value, "a number");
+  return value;
+}
+
+/** One number per colour channel, or `fallback`. */
+export function readChannels(
+  config: JsonObject,
+  key: string,
+  fallback: [number, number, number],
+): [number, number, number] {
+  const value = config[key] ?? fallback;
+  if (!Array.isArray(value) || value.length !== 3 || !value.every((item) => Number.isFinite(item))) {
+    throw wrong(key, value, "three numbers");
+  }
+  return value as [number, number, number];
+}
+
+/** A filter by Pillow's code. */
+export function readFilter(config: JsonObject, key: string, fallback: number): PreprocessSpec["filter"] {
+  const filter = filters[readNumber(config, key, fallback)];
+  if (filter === undefined) throw wrong(key, config[key], "one of Pillow's codes 0 to 5");
+  return filter;
+}
+
+/** A length in pixels. */
+export function readSide(value: unknown, key: string): number {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > maxSide) {
+    throw wrong(key, value, `an integer from 1 to ${maxSide}`);
+  }
+  return value as number;
+}
+
+/** `{height, width}`, or an integer for a square. */
+export function readBox(value: unknown, key: string): { width: number; height: number } {
+  if (isJsonObject(value)) {
+    return { width: readSide(value.width, `${key}.width`), height: readSide(value.height, `${key}.height`) };
+  }
+  const side = readSide(value, key);
+  return { width: side, height: side };
+}
+
+function wrong(key: string, value: unknown, expected: string): FoveaError {
+  return new FoveaError(
+    "ERR_FOVEA_MODEL_FORMAT",
+    `preprocessor_config.json: "${key}" is ${JSON.stringify(value)?.slice(0, 80)}; expected ${expected}.`,
+  );
+}
