@@ -5,8 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Linux only: the stock Node process gets the sanitizer's runtime by LD_PRELOAD, so it must be g++'s.
-npx --no-install cmake-js build -O build-asan --CDFOVEA_SANITIZE=address --CDFOVEA_TESTS=ON \
-  --CDCMAKE_CXX_COMPILER=g++ "--CDCMAKE_CXX_FLAGS_RELEASE=-O1"
+node scripts/build-cmake.mjs build-asan -DFOVEA_SANITIZE=address -DCMAKE_CXX_COMPILER=g++ -DCMAKE_CXX_FLAGS_RELEASE=-O1
 export UBSAN_OPTIONS=print_stacktrace=1
 build-asan/fovea_tests
 # Leaks are looked for above only: Node's own would drown ours.
