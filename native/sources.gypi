@@ -2,7 +2,12 @@
   "variables": {
     "core_sources": [
       "native/base/error.cc",
-      "native/tensor/tensor.cc"
+      "native/tensor/tensor.cc",
+      "native/io/json.cc",
+      "native/io/json_parser.cc",
+      "native/io/mmap.cc",
+      "native/io/safetensors.cc",
+      "native/io/safetensors_header.cc"
     ],
     "kernel_sources": [],
     "avx2_sources": [],
@@ -21,7 +26,9 @@
     ],
     "addon_sources": [],
     "test_sources": [
-      "native/test/main.cc"
+      "native/test/main.cc",
+      "native/test/test_json.cc",
+      "native/test/test_safetensors.cc"
     ],
     "fuzz_sources": []
   }

@@ -15,7 +15,7 @@ struct SamplingParams {
   float min_p = 0;               // keep those with at least this share of the likeliest one's probability
   float repetition_penalty = 1;  // > 1 makes ids of the prompt and the reply less likely
   uint64_t seed = 0;
-  int logprobs = -1;             // alternatives to report per token; -1: no logprobs at all
+  int logprobs = -1;  // alternatives to report per token; -1: no logprobs at all
 };
 
 // Throws kInvalidArgument, naming the option, if one is out of range.

@@ -26,7 +26,7 @@ struct PreprocessSpec {
 
   std::optional<Size> resize;  // nothing keeps the size
   Filter filter = Filter::kBicubic;
-  Window window;  // of the resized image; pixels outside of it are 0 before scaling
+  Window window;               // of the resized image; pixels outside of it are 0 before scaling
   std::array<float, 3> scale;  // per channel, applied to 0..255 values
   std::array<float, 3> offset;
 };

@@ -51,8 +51,8 @@ class Json {
   // The value as an integer, also when written 3.0 or 3e2; nothing for other numbers and other kinds.
   std::optional<int64_t> integer() const;
 
-  // Members of an object. On other kinds they throw as for a missing object. A member that is null counts as absent
-  // for get, has and the *_or getters: model configs write null for "default".
+  // Members of an object; on other kinds they throw kModelFormat. A member that is null counts as absent for get, has
+  // and the *_or getters: model configs write null for "default".
   const Json* get(std::string_view key) const;  // nullptr if absent
   bool has(std::string_view key) const { return get(key) != nullptr; }
 
@@ -83,6 +83,7 @@ class Json {
 
 struct Json::Object {
   std::string where;  // "config.json: text_config"
+  bool is_root;       // where is the document's name alone
   ErrorCode code;     // of errors about the members
   std::map<std::string, Json, std::less<>> members;
 };

@@ -50,15 +50,15 @@ class SafetensorsFolder {
   // another shape.
   Tensor require(std::string_view name, std::initializer_list<int64_t> shape) const;
 
-  std::vector<std::string> names() const;  // sorted, usable or not
+  std::vector<std::string> names() const;                      // sorted, usable or not
   const SafetensorsEntry* entry(std::string_view name) const;  // nullptr if there is no such tensor
-  uint64_t bytes() const { return bytes_; }  // of the data of all tensors
+  uint64_t bytes() const { return bytes_; }                    // of the data of all tensors
 
  private:
   struct Stored {
     SafetensorsEntry entry;
-    size_t file;    // index into files_
-    Tensor tensor;  // empty if the entry is not usable
+    size_t file;                        // index into files_
+    Tensor tensor;                      // empty if the entry is not usable
     std::unique_ptr<std::byte[]> copy;  // of data that is not aligned in the file
   };
 
