@@ -8,6 +8,9 @@
 
 namespace fovea {
 
+constexpr int kMaxLogprobs = 100;
+
+// Applied in the order of transformers: repetition penalty, temperature, top-k, top-p, min-p.
 struct SamplingParams {
   float temperature = 0;         // 0: the likeliest token
   int top_k = 0;                 // keep the k likeliest; 0: all
@@ -19,7 +22,7 @@ struct SamplingParams {
 };
 
 // Throws kInvalidArgument, naming the option, if one is out of range.
-void validate(const SamplingParams& params, int64_t vocab);
+void validate(const SamplingParams& params);
 
 struct TokenLogprob {
   int32_t id;
@@ -45,7 +48,7 @@ class Random {
 
 class Sampler {
  public:
-  // Validates the params.
+  // Validates the params. vocab: size of every row of logits.
   Sampler(const SamplingParams& params, int64_t vocab);
 
   // Adds ids to those that the repetition penalty knows; call it once with the prompt. Ids outside the vocabulary
@@ -56,13 +59,24 @@ class Sampler {
   SampledToken sample(std::span<const float> logits);
 
  private:
-  int32_t choose(std::span<const float> logits);
-  int32_t draw();
+  struct Candidate {
+    int32_t id;
+    double score;  // logit after the repetition penalty
+  };
+  static bool before(const Candidate& a, const Candidate& b);
+
+  double score(std::span<const float> logits, size_t id) const;
+  int32_t likeliest(std::span<const float> logits) const;
+  int32_t draw(std::span<const float> logits);
+  void keep_top_k();
+  void keep_top_p(double max_score);
+  double weight(double score, double max_score) const;
 
   SamplingParams params_;
   Random random_;
-  std::vector<bool> seen_;                // (vocab)
-  std::vector<TokenLogprob> candidates_;  // scratch of one draw
+  std::vector<bool> seen_;             // (vocab): the ids that were observed
+  std::vector<Candidate> candidates_;  // scratch of one draw
+  std::vector<double> scores_;         // scratch of keep_top_k
 };
 
 }  // namespace fovea

@@ -74,7 +74,8 @@ class Ops {
   // out (m, n) = a (m, k) * b^T with b (n, k), both activations.
   virtual void dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) = 0;
 
-  virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) = 0;  // x, out (m, d); weight (d)
+  // Norms: x, out (m, d), weight and bias (d); out may be x.
+  virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) = 0;
   virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) = 0;
   virtual void activate(const Tensor& x, Activation kind) = 0;                  // in place, x (m, d)
   virtual void gated(const Tensor& x, Activation kind, const Tensor& out) = 0;  // x (m, 2d) = [gate | up]; out (m, d) = act(gate) * up

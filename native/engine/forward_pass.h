@@ -1,0 +1,14 @@
+// One forward pass over a batch, for people who measure: logits, features, rows; nothing is sampled or kept.
+#pragma once
+
+#include <atomic>
+
+#include "engine/request.h"
+#include "model/model.h"
+
+namespace fovea {
+
+// Throws kInvalidArgument, kContextLength, kPlan. `cancelled` becoming true throws kInvalidArgument as well.
+ForwardReport forward_pass(Model& model, const ForwardRequest& request, const std::atomic<bool>& cancelled);
+
+}  // namespace fovea

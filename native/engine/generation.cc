@@ -1,0 +1,72 @@
+#include "engine/generation.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/prompt.h"
+#include "engine/steps.h"
+
+namespace fovea {
+
+void Generation::start(Model& model) {
+  timings_.queue = since_submit_.milliseconds();
+  const DecoderConfig& config = model.decoder->config();
+  prompt_rows_ = static_cast<int64_t>(request_.input_ids.size());
+  if (prompt_rows_ == 0) throw Error(ErrorCode::kInvalidArgument, "the prompt is empty; give at least one token");
+  if (prompt_rows_ >= config.context)
+    throw Error(ErrorCode::kContextLength, "the prompt has " + std::to_string(prompt_rows_) + " rows before pruning; this model's context holds " +
+                                               std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
+  session_.emplace(*model.ops, config, parse_plan(request_.plan, config.n_layers), request_.keep_lists);
+  sampler_.emplace(request_.sampling, config.vocab);
+  sampler_->observe(request_.input_ids);
+  token_limit_ = std::min(request_.max_tokens, config.context - prompt_rows_);
+
+  const Timer encode;
+  ImageRows images;
+  if (!images.encode(model, request_.images, *cancelled_, /*keep_features=*/false)) return finish("cancelled");
+  visual_rows_ = images.total();
+  timings_.encode = encode.milliseconds();
+  request_.images.clear();
+
+  const Timer prefill_timer;
+  DeviceArray hidden, logits;
+  RowStream stream;
+  stream.hidden = hidden.resize(*model.ops, {prompt_rows_, config.d_model});
+  if (append_sequence(model, request_.input_ids, images, 0, stream.hidden, stream) != images.rows_per_image().size())
+    throw Error(ErrorCode::kInvalidArgument, "the prompt has image tokens for fewer images than were given");
+  Session* sessions[] = {&*session_};
+  if (!prefill(model, sessions, stream, *cancelled_)) return finish("cancelled");
+  model.decoder->logits(stream.hidden.slice(stream.hidden.rows() - 1, 1), logits.resize(*model.ops, {1, config.vocab}));
+  std::vector<float> host(static_cast<size_t>(config.vocab));
+  model.ops->copy_to_host(logits.view(), host.data());
+  timings_.prefill = prefill_timer.milliseconds();
+  timings_.select = session_->select_ms;
+  if (token_limit_ <= 0) return finish("length");
+  accept(host);
+}
+
+void Generation::accept(std::span<const float> logits) {
+  SampledToken token = sampler_->sample(logits);
+  last_ = token.id;
+  if (std::find(request_.stop_ids.begin(), request_.stop_ids.end(), token.id) != request_.stop_ids.end())
+    return finish("stop");
+  fresh_.push_back(std::move(token));
+  if (++generated_ >= token_limit_) finish("length");
+}
+
+EndReport Generation::report() const {
+  EndReport report;
+  report.finish_reason = finish_reason_;
+  report.prompt_rows = prompt_rows_;
+  report.visual_rows = visual_rows_;
+  report.generated_tokens = generated_;
+  report.timings = timings_;
+  if (session_) {
+    report.stages = session_->stages;
+    for (int layer = 0; layer < session_->cache.n_layers(); ++layer)
+      report.kv_rows.push_back(static_cast<int32_t>(session_->cache.length(layer)));
+  }
+  return report;
+}
+
+}  // namespace fovea

@@ -1,0 +1,59 @@
+// One generate request: from its prompt to its last token.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/timer.h"
+#include "engine/request.h"
+#include "engine/session.h"
+#include "model/model.h"
+
+namespace fovea {
+
+class Generation {
+ public:
+  Generation(uint32_t id, GenerateRequest request, std::shared_ptr<const std::atomic<bool>> cancelled)
+      : id_(id), request_(std::move(request)), cancelled_(std::move(cancelled)) {}
+
+  // Checks the request, encodes its images, prefills and samples the first token. Afterwards it is finished() or has a
+  // token pending. Throws what the request deserves.
+  void start(Model& model);
+
+  // Samples from the logits of this request's last row (vocab).
+  void accept(std::span<const float> logits);
+
+  // The token to feed to the next decode step.
+  int32_t pending() const { return last_; }
+  bool finished() const { return !finish_reason_.empty(); }
+  void finish(const std::string& reason) { finish_reason_ = reason; }
+  bool cancelled() const { return cancelled_->load(std::memory_order_relaxed); }
+
+  // Tokens sampled since the last call.
+  std::vector<SampledToken> take_tokens() { return std::exchange(fresh_, {}); }
+  EndReport report() const;
+
+  uint32_t id() const { return id_; }
+  Session& session() { return *session_; }
+  void add_decode_ms(double ms) { timings_.decode += ms; }
+
+ private:
+  uint32_t id_;
+  GenerateRequest request_;
+  std::shared_ptr<const std::atomic<bool>> cancelled_;
+  std::optional<Session> session_;
+  std::optional<Sampler> sampler_;
+  Timer since_submit_;
+  Timings timings_;
+  int64_t prompt_rows_ = 0;
+  int64_t visual_rows_ = 0;
+  int64_t token_limit_ = 0;
+  int64_t generated_ = 0;
+  int32_t last_ = -1;
+  std::vector<SampledToken> fresh_;
+  std::string finish_reason_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,42 @@
+// Executes plans at the decoder's hooks: primitives on the rows of each session, position ids, skipped sub-layers.
+#pragma once
+
+#include <span>
+
+#include "engine/session.h"
+#include "model/decoder/decoder.h"
+
+namespace fovea {
+
+// All sessions of one step must agree on which sub-layers run.
+class PrefillHook final : public LayerHook {
+ public:
+  PrefillHook(Ops& ops, Decoder& decoder, std::span<Session* const> sessions)
+      : ops_(ops), decoder_(decoder), sessions_(sessions) {}
+
+  // Runs the stages at hook `projected`; call it once, before Decoder::forward.
+  void projected(RowStream& stream);
+
+  void before_layer(int layer, RowStream& stream) override;
+  SubLayers sub_layers(int layer) const override;
+
+ private:
+  void run_stage(const PlanStage& stage, RowStream& stream, size_t sequence);
+
+  Ops& ops_;
+  Decoder& decoder_;
+  std::span<Session* const> sessions_;
+};
+
+class DecodeHook final : public LayerHook {
+ public:
+  explicit DecodeHook(std::span<Session* const> sessions) : sessions_(sessions) {}
+
+  void before_layer(int layer, RowStream& stream) override;
+  SubLayers sub_layers(int layer) const override;
+
+ private:
+  std::span<Session* const> sessions_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,91 @@
+// What can be asked of an engine, and what it answers. Mirrors lib/native/binding.ts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/sample.h"
+
+namespace fovea {
+
+// One image or tile, normalised.
+struct ImageInput {
+  std::vector<float> pixels;  // (3, height, width)
+  int64_t width = 0;
+  int64_t height = 0;
+};
+
+struct GenerateRequest {
+  std::vector<int32_t> input_ids;  // (n_rows), one image token per visual row
+  std::vector<ImageInput> images;
+  std::string plan;  // lowered, JSON; "" for none
+  SamplingParams sampling;
+  int64_t max_tokens = 0;
+  std::vector<int32_t> stop_ids;
+  bool keep_lists = false;
+};
+
+struct ForwardRequest {
+  int64_t batch = 0;
+  std::vector<int32_t> input_ids;       // (batch, n_rows)
+  std::vector<uint8_t> attention_mask;  // (batch, n_rows), 1 for rows that count
+  std::vector<ImageInput> images;
+  std::string plan;
+  int64_t logits_to_keep = 0;  // last rows per sequence; 0: all
+  bool taps = false;           // return vision features and projected rows too
+  bool keep_lists = false;
+};
+
+struct StageReport {
+  struct Image {
+    int64_t rows_in = 0;
+    int64_t rows_out = 0;
+    std::vector<int32_t> kept;  // rows of the image, 0-based, ascending; only if asked for
+  };
+  std::string name;
+  std::string hook;  // "projected" or "decoder-layer"
+  int layer = -1;    // of "decoder-layer"
+  std::vector<Image> images;
+};
+
+struct Timings {  // milliseconds
+  double queue = 0, encode = 0, prefill = 0, decode = 0, select = 0;
+};
+
+struct EndReport {
+  std::string finish_reason;  // "stop", "length", "cancelled"
+  int64_t prompt_rows = 0;
+  int64_t visual_rows = 0;
+  int64_t generated_tokens = 0;
+  std::vector<StageReport> stages;
+  Timings timings;
+  std::vector<int32_t> kv_rows;  // (n_layers)
+};
+
+struct HostTensor {
+  std::vector<float> data;
+  std::vector<int64_t> shape;
+};
+
+struct ForwardReport {
+  HostTensor logits;                       // (batch, rows, vocab)
+  std::vector<std::vector<int32_t>> rows;  // per sequence: input row of each row of logits
+  HostTensor vision_features;              // (n_images, image_rows, d_features), only with taps
+  HostTensor projected;                    // (n_images, image_rows, d_model), only with taps
+  std::vector<std::vector<StageReport>> stages;
+};
+
+struct ErrorReport {
+  ErrorCode code;
+  std::string message;
+};
+
+struct Event {
+  uint32_t request;
+  std::variant<std::vector<SampledToken>, EndReport, ForwardReport, ErrorReport> body;
+};
+
+}  // namespace fovea

@@ -1,0 +1,30 @@
+// One sequence on its way through the decoder: its cache, its plan, and what the plan did to it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/request.h"
+#include "model/decoder/decoder.h"
+#include "prune/plan.h"
+
+namespace fovea {
+
+struct Session {
+  Session(Ops& ops, const DecoderConfig& config, const LoweredPlan& lowered, bool report_keep_lists)
+      : plan(lowered),
+        keep_lists(report_keep_lists),
+        cache(ops, config.n_layers, config.n_kv_heads, config.d_head),
+        next_position(static_cast<size_t>(config.n_layers), 0) {}
+
+  LoweredPlan plan;
+  bool keep_lists;
+  KvCache cache;
+  int64_t prompt_rows = 0;             // before pruning
+  std::vector<int32_t> next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`
+  std::vector<StageReport> stages;
+  double select_ms = 0;
+};
+
+}  // namespace fovea

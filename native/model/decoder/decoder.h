@@ -1,0 +1,99 @@
+// The language model of a VLM: a pre-norm transformer decoder with RMSNorm, RoPE, grouped-query attention and a gated
+// FFN (Llama and its relatives). It runs packed rows of several sequences; what happens between its layers is the
+// LayerHook's business.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/device_array.h"
+#include "model/kv_cache.h"
+#include "ops/ops.h"
+#include "prune/plan.h"
+#include "prune/row_stream.h"
+
+namespace fovea {
+
+struct DecoderConfig {
+  int n_layers = 0;
+  int64_t d_model = 0;
+  int64_t n_heads = 0;
+  int64_t n_kv_heads = 0;
+  int64_t d_head = 0;
+  int64_t d_ff = 0;
+  int64_t vocab = 0;
+  int64_t context = 0;  // rows a sequence may have
+  float rms_eps = 0;
+  Activation activation = Activation::kSilu;
+  std::vector<float> inv_freq;  // (d_head / 2) radians per position
+};
+
+// Biases are empty where the model has none.
+struct DecoderLayer {
+  DeviceArray input_norm;                   // (d_model)
+  std::unique_ptr<PackedMatrix> q, k, v;    // (n_heads * d_head, d_model), (n_kv_heads * d_head, d_model) twice
+  DeviceArray q_bias, k_bias, v_bias;
+  std::unique_ptr<PackedMatrix> o;          // (d_model, n_heads * d_head)
+  DeviceArray o_bias;
+  DeviceArray post_norm;                    // (d_model)
+  std::unique_ptr<PackedMatrix> gate_up;    // (2 * d_ff, d_model)
+  DeviceArray gate_up_bias;
+  std::unique_ptr<PackedMatrix> down;       // (d_model, d_ff)
+  DeviceArray down_bias;
+};
+
+struct DecoderWeights {
+  Tensor embedding;  // (vocab, d_model) in the file's dtype, a view of the mapped file
+  std::vector<DecoderLayer> layers;
+  DeviceArray norm;                    // (d_model)
+  std::unique_ptr<PackedMatrix> head;  // (vocab, d_model)
+};
+
+class LayerHook {
+ public:
+  virtual ~LayerHook() = default;
+  // Before anything of this layer runs. May drop rows and change positions.
+  virtual void before_layer(int layer, RowStream& stream) = 0;
+  virtual SubLayers sub_layers(int layer) const = 0;
+};
+
+class Decoder {
+ public:
+  Decoder(Ops& ops, DecoderConfig config, DecoderWeights weights);
+
+  const DecoderConfig& config() const { return config_; }
+
+  // Token embeddings: ids (n) to out (n, d_model).
+  void embed(std::span<const int32_t> ids, const Tensor& out) const;
+
+  // Runs every layer over stream.hidden in place and appends to caches, one per sequence. Returns false, leaving the
+  // stream half done, if cancelled became true; it is looked at before each layer.
+  bool forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, const std::atomic<bool>& cancelled);
+
+  // Final norm and head: rows (m, d_model) to out (m, vocab). The rows are overwritten.
+  void logits(const Tensor& rows, const Tensor& out);
+
+  // What layer `layer` would compute for its attention if it ran now: the query of the last row of a sequence
+  // (1, n_heads, d_head) and the keys of all its rows (count, n_kv_heads, d_head), rotated. Views into scratch memory,
+  // valid until the next call of any member.
+  struct Probe {
+    Tensor q, k;
+  };
+  Probe probe_last_row(int layer, const RowStream& stream, const Sequence& sequence);
+
+  float attention_scale() const;
+
+ private:
+  void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches);
+  void feed_forward(int layer, const RowStream& stream);
+
+  Ops& ops_;
+  DecoderConfig config_;
+  DecoderWeights weights_;
+  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, rope_;  // scratch
+};
+
+}  // namespace fovea

@@ -1,0 +1,61 @@
+#include "model/decoder/llama.h"
+
+#include "model/activation.h"
+#include "model/config_bounds.h"
+#include "model/decoder/rope_frequencies.h"
+
+namespace fovea {
+
+DecoderConfig llama_config(const Json& text_config) {
+  DecoderConfig c;
+  c.n_layers = static_cast<int>(bounded(text_config, "num_hidden_layers", 32, 1, kMaxLayers));
+  c.d_model = bounded(text_config, "hidden_size", 4096, 1, kMaxWidth);
+  c.d_ff = bounded(text_config, "intermediate_size", 11008, 1, kMaxWidth);
+  c.n_heads = bounded(text_config, "num_attention_heads", 32, 1, kMaxHeads);
+  c.n_kv_heads = bounded(text_config, "num_key_value_heads", c.n_heads, 1, kMaxHeads);
+  c.vocab = bounded(text_config, "vocab_size", 32000, 1, kMaxVocab);
+  c.context = bounded(text_config, "max_position_embeddings", 2048, 1, kMaxContext);
+  c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", 1e-6));
+  c.activation = parse_activation(text_config, "hidden_act", "silu");
+  if (c.n_heads % c.n_kv_heads != 0) text_config.refuse("num_key_value_heads", "a divisor of num_attention_heads");
+  if (!text_config.has("head_dim") && c.d_model % c.n_heads != 0)
+    text_config.refuse("num_attention_heads", "a divisor of hidden_size");
+  c.d_head = bounded(text_config, "head_dim", c.d_model / c.n_heads, 2, kMaxHeadWidth);
+  if (c.d_head % 2 != 0) text_config.refuse("head_dim", "an even number");
+  c.inv_freq = rope_frequencies(text_config, c.d_head);
+  return c;
+}
+
+DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Json& text_config,
+                             const std::string& prefix, bool tied, const std::string& head_name) {
+  const bool attention_bias = text_config.bool_or("attention_bias", false);
+  const bool mlp_bias = text_config.bool_or("mlp_bias", false);
+  const int64_t q_width = c.n_heads * c.d_head, kv_width = c.n_kv_heads * c.d_head;
+  DecoderWeights w;
+  w.embedding = weights.mapped(prefix + "embed_tokens.weight", c.vocab, c.d_model);
+  for (int i = 0; i < c.n_layers; ++i) {
+    const std::string layer = prefix + "layers." + std::to_string(i) + ".";
+    const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
+    DecoderLayer l;
+    l.input_norm = weights.vector(layer + "input_layernorm.weight", c.d_model);
+    l.q = weights.matrix(attention + "q_proj.weight", q_width, c.d_model);
+    l.k = weights.matrix(attention + "k_proj.weight", kv_width, c.d_model);
+    l.v = weights.matrix(attention + "v_proj.weight", kv_width, c.d_model);
+    l.q_bias = weights.vector_if(attention_bias, attention + "q_proj.bias", q_width);
+    l.k_bias = weights.vector_if(attention_bias, attention + "k_proj.bias", kv_width);
+    l.v_bias = weights.vector_if(attention_bias, attention + "v_proj.bias", kv_width);
+    l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width);
+    l.o_bias = weights.vector_if(attention_bias, attention + "o_proj.bias", c.d_model);
+    l.post_norm = weights.vector(layer + "post_attention_layernorm.weight", c.d_model);
+    l.gate_up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, c.d_model);
+    l.gate_up_bias = weights.vectors_if(mlp_bias, {mlp + "gate_proj.bias", mlp + "up_proj.bias"}, c.d_ff);
+    l.down = weights.matrix(mlp + "down_proj.weight", c.d_model, c.d_ff);
+    l.down_bias = weights.vector_if(mlp_bias, mlp + "down_proj.bias", c.d_model);
+    w.layers.push_back(std::move(l));
+  }
+  w.norm = weights.vector(prefix + "norm.weight", c.d_model);
+  w.head = weights.matrix(tied ? prefix + "embed_tokens.weight" : head_name, c.vocab, c.d_model);
+  return w;
+}
+
+}  // namespace fovea

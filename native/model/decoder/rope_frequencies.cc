@@ -1,0 +1,56 @@
+#include "model/decoder/rope_frequencies.h"
+
+#include <cmath>
+#include <numbers>
+#include <string>
+
+namespace fovea {
+namespace {
+
+// Llama 3.1: long wavelengths are slowed by `factor`, short ones kept, those between interpolated.
+void scale_llama3(const Json& rope, const Json& text_config, std::vector<float>& inv_freq) {
+  const auto factor = static_cast<float>(rope.number_or("factor", 8.0));
+  const auto low = static_cast<float>(rope.number_or("low_freq_factor", 1.0));
+  const auto high = static_cast<float>(rope.number_or("high_freq_factor", 4.0));
+  const auto old_context = static_cast<float>(rope.number_or(
+      "original_max_position_embeddings", static_cast<double>(text_config.int_or("max_position_embeddings", 8192))));
+  for (float& frequency : inv_freq) {
+    const float wavelength = 2.0F * std::numbers::pi_v<float> / frequency;
+    if (wavelength > old_context / low) {
+      frequency /= factor;
+    } else if (wavelength >= old_context / high) {
+      const float smooth = (old_context / wavelength - low) / (high - low);
+      frequency = (1.0F - smooth) * frequency / factor + smooth * frequency;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
+  const Json* parameters = text_config.get("rope_parameters");
+  const Json* scaling = parameters != nullptr ? parameters : text_config.get("rope_scaling");
+  const double default_theta = text_config.number_or("rope_theta", 10000.0);
+  const double theta = parameters != nullptr ? parameters->number_or("rope_theta", default_theta) : default_theta;
+  if (!(theta > 0 && std::isfinite(theta))) text_config.refuse("rope_theta", "a number above 0");
+  const std::string type =
+      scaling == nullptr ? "default" : scaling->string_or("rope_type", scaling->string_or("type", "default"));
+
+  std::vector<float> inv_freq;
+  for (int64_t i = 0; i < d_head; i += 2) {
+    const float exponent = static_cast<float>(i) / static_cast<float>(d_head);
+    inv_freq.push_back(1.0F / std::pow(static_cast<float>(theta), exponent));
+  }
+  if (type == "linear") {
+    const auto factor = static_cast<float>(scaling->required_number("factor"));
+    if (!(factor > 0)) scaling->refuse("factor", "a number above 0");
+    for (float& frequency : inv_freq) frequency /= factor;
+  } else if (type == "llama3") {
+    scale_llama3(*scaling, text_config, inv_freq);
+  } else if (type != "default") {
+    throw Error(ErrorCode::kModelUnsupported, "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear and llama3");
+  }
+  return inv_freq;
+}
+
+}  // namespace fovea

@@ -1,0 +1,15 @@
+// RoPE frequencies of a transformers text_config: plain, linear scaling, Llama 3 scaling.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "io/json.h"
+
+namespace fovea {
+
+// (d_head / 2) radians per position, in f32 as transformers computes them. Reads rope_parameters (transformers 5) or
+// rope_theta and rope_scaling (before). Throws kModelUnsupported for other kinds of scaling.
+std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head);
+
+}  // namespace fovea

@@ -1,0 +1,39 @@
+// Keys and values of one session. Every layer has its own length: rows dropped before layer l are not in its cache.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/ops.h"
+
+namespace fovea {
+
+class KvCache {
+ public:
+  KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head);
+
+  // Appends rows to a layer; k and v are (n, n_kv_heads, d_head). Keys are stored rotated.
+  void append(int layer, const Tensor& k, const Tensor& v);
+
+  Tensor keys(int layer) const;    // (length, n_kv_heads, d_head)
+  Tensor values(int layer) const;  // (length, n_kv_heads, d_head)
+  int64_t length(int layer) const { return layers_[static_cast<size_t>(layer)].length; }
+  int n_layers() const { return static_cast<int>(layers_.size()); }
+
+ private:
+  struct Layer {
+    Buffer k, v;
+    int64_t length = 0;
+    int64_t capacity = 0;
+  };
+
+  void reserve(Layer& layer, int64_t rows);
+  Tensor view(const Buffer& buffer, int64_t rows) const;
+
+  Ops& ops_;
+  int64_t n_kv_heads_;
+  int64_t d_head_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace fovea

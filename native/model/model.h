@@ -1,0 +1,40 @@
+// A loaded vision-language model: its three parts, the backend they run on, and the facts a caller may ask for.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "io/safetensors.h"
+#include "model/decoder/decoder.h"
+#include "model/projector/projector.h"
+#include "model/vision/vision_tower.h"
+#include "ops/ops.h"
+
+namespace fovea {
+
+struct LoadOptions {
+  std::string dtype = "auto";  // weights in memory: "auto" (as in the file), "f32", "bf16", "f16"
+  int threads = 0;             // 0: every core this process may use
+};
+
+struct Model {
+  std::string family;
+  std::string dtype;  // of most weights in memory
+  int64_t parameters = 0;
+  int64_t weight_bytes = 0;  // packed
+  int32_t image_token = 0;
+  int64_t image_rows = 0;  // of one image or tile at the tower's own size
+
+  // Destroyed from the last to the first: everything below uses ops.
+  std::unique_ptr<Ops> ops;
+  std::unique_ptr<SafetensorsFolder> files;  // mapped; the decoder reads its embeddings from it
+  std::unique_ptr<VisionTower> tower;
+  std::unique_ptr<Projector> projector;
+  std::unique_ptr<Decoder> decoder;
+};
+
+// Loads a Hugging Face folder. Throws kModelNotFound, kModelFormat, kModelUnsupported, kNumeric, kOutOfMemory, kIsa.
+std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& options);
+
+}  // namespace fovea

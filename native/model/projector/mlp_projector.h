@@ -1,0 +1,39 @@
+// The two-layer MLP between tower and decoder (LLaVA-1.5).
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "model/device_array.h"
+#include "model/projector/projector.h"
+#include "ops/ops.h"
+
+namespace fovea {
+
+struct MlpWeights {
+  std::unique_ptr<PackedMatrix> linear_1;  // (d_model, d_features)
+  DeviceArray bias_1;                      // (d_model) or empty
+  std::unique_ptr<PackedMatrix> linear_2;  // (d_model, d_model)
+  DeviceArray bias_2;                      // (d_model) or empty
+};
+
+class MlpProjector final : public Projector {
+ public:
+  MlpProjector(Ops& ops, Activation activation, MlpWeights weights)
+      : ops_(ops), activation_(activation), weights_(std::move(weights)) {}
+
+  void forward(const Tensor& features, const Tensor& out) override {
+    const Tensor inner = inner_.resize(ops_, {features.rows(), weights_.linear_1->outputs()});
+    ops_.linear(features, *weights_.linear_1, weights_.bias_1.view(), inner);
+    ops_.activate(inner, activation_);
+    ops_.linear(inner, *weights_.linear_2, weights_.bias_2.view(), out);
+  }
+
+ private:
+  Ops& ops_;
+  Activation activation_;
+  MlpWeights weights_;
+  DeviceArray inner_;  // scratch
+};
+
+}  // namespace fovea

@@ -1,0 +1,70 @@
+#include "model/vision/clip.h"
+
+#include <algorithm>
+
+#include "model/activation.h"
+#include "model/config_bounds.h"
+
+namespace fovea {
+
+ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers, bool keep_class_row) {
+  ClipTowerConfig c;
+  c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", 12, 1, kMaxLayers));
+  c.d_model = bounded(vision_config, "hidden_size", 768, 1, kMaxWidth);
+  c.d_ff = bounded(vision_config, "intermediate_size", 3072, 1, kMaxWidth);
+  c.n_heads = bounded(vision_config, "num_attention_heads", 12, 1, kMaxHeads);
+  c.image_size = bounded(vision_config, "image_size", 224, 1, kMaxImageSize);
+  c.patch_size = bounded(vision_config, "patch_size", 32, 1, c.image_size);
+  c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", 1e-5));
+  c.activation = parse_activation(vision_config, "hidden_act", "quick_gelu");
+  c.keep_class_row = keep_class_row;
+  if (vision_config.int_or("num_channels", 3) != 3) vision_config.refuse("num_channels", "3");
+  if (c.d_model % c.n_heads != 0 || c.d_model / c.n_heads > kMaxHeadWidth)
+    vision_config.refuse("num_attention_heads", "a divisor of hidden_size with heads of at most 256");
+  if (c.n_patches() > int64_t{1} << 16) vision_config.refuse("patch_size", "at most 65536 patches an image");
+  for (int64_t layer : feature_layers) {
+    const int64_t state = layer < 0 ? layer + c.n_layers + 1 : layer;
+    if (state < 0 || state > c.n_layers)
+      throw Error(ErrorCode::kModelFormat, "config.json: vision_feature_layer is " + std::to_string(layer) +
+                                               ", but the vision tower has hidden states 0 to " + std::to_string(c.n_layers));
+    c.feature_states.push_back(static_cast<int>(state));
+  }
+  return c;
+}
+
+ClipWeights clip_weights(Weights& weights, const ClipTowerConfig& c, const std::string& prefix) {
+  const std::string embeddings = prefix + "embeddings.";
+  const int64_t d = c.d_model;
+  ClipWeights w;
+  w.patch = weights.patch_matrix(embeddings + "patch_embedding.weight", d, 3, c.patch_size);
+  w.class_row = weights.vector(embeddings + "class_embedding", d);
+  w.positions = weights.rows(embeddings + "position_embedding.weight", 1 + c.n_patches(), d);
+  w.pre_norm_weight = weights.vector(prefix + "pre_layrnorm.weight", d);  // sic: the name in every checkpoint
+  w.pre_norm_bias = weights.vector(prefix + "pre_layrnorm.bias", d);
+  const int n_needed = *std::max_element(c.feature_states.begin(), c.feature_states.end());
+  for (int i = 0; i < n_needed; ++i) {
+    const std::string layer = prefix + "encoder.layers." + std::to_string(i) + ".";
+    const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
+    ClipLayer l;
+    l.norm1_weight = weights.vector(layer + "layer_norm1.weight", d);
+    l.norm1_bias = weights.vector(layer + "layer_norm1.bias", d);
+    l.q = weights.matrix(attention + "q_proj.weight", d, d);
+    l.k = weights.matrix(attention + "k_proj.weight", d, d);
+    l.v = weights.matrix(attention + "v_proj.weight", d, d);
+    l.out = weights.matrix(attention + "out_proj.weight", d, d);
+    l.q_bias = weights.vector(attention + "q_proj.bias", d);
+    l.k_bias = weights.vector(attention + "k_proj.bias", d);
+    l.v_bias = weights.vector(attention + "v_proj.bias", d);
+    l.out_bias = weights.vector(attention + "out_proj.bias", d);
+    l.norm2_weight = weights.vector(layer + "layer_norm2.weight", d);
+    l.norm2_bias = weights.vector(layer + "layer_norm2.bias", d);
+    l.fc1 = weights.matrix(mlp + "fc1.weight", c.d_ff, d);
+    l.fc2 = weights.matrix(mlp + "fc2.weight", d, c.d_ff);
+    l.fc1_bias = weights.vector(mlp + "fc1.bias", c.d_ff);
+    l.fc2_bias = weights.vector(mlp + "fc2.bias", d);
+    w.layers.push_back(std::move(l));
+  }
+  return w;
+}
+
+}  // namespace fovea

@@ -1,0 +1,70 @@
+// CLIP's vision transformer up to the features a LLaVA projector takes: patch embedding, class and position
+// embeddings, pre-norm blocks with full attention inside one image.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "model/device_array.h"
+#include "model/vision/vision_tower.h"
+#include "ops/ops.h"
+
+namespace fovea {
+
+struct ClipTowerConfig {
+  int n_layers = 0;
+  int64_t d_model = 0;
+  int64_t n_heads = 0;
+  int64_t d_ff = 0;
+  int64_t image_size = 0;  // pixels, square
+  int64_t patch_size = 0;
+  float norm_eps = 0;
+  Activation activation = Activation::kQuickGelu;
+  // Hidden states whose features are concatenated: 0 is the input of block 0, i the output of block i - 1.
+  std::vector<int> feature_states;
+  bool keep_class_row = false;  // "full" keeps the class row, "default" drops it
+
+  int64_t n_patches() const { return (image_size / patch_size) * (image_size / patch_size); }
+  int64_t image_rows() const { return n_patches() + (keep_class_row ? 1 : 0); }
+  int64_t d_features() const { return d_model * static_cast<int64_t>(feature_states.size()); }
+};
+
+struct ClipLayer {
+  DeviceArray norm1_weight, norm1_bias;              // (d_model)
+  std::unique_ptr<PackedMatrix> q, k, v, out;        // (d_model, d_model)
+  DeviceArray q_bias, k_bias, v_bias, out_bias;      // (d_model)
+  DeviceArray norm2_weight, norm2_bias;              // (d_model)
+  std::unique_ptr<PackedMatrix> fc1, fc2;            // (d_ff, d_model), (d_model, d_ff)
+  DeviceArray fc1_bias, fc2_bias;                    // (d_ff), (d_model)
+};
+
+struct ClipWeights {
+  std::unique_ptr<PackedMatrix> patch;  // (d_model, 3 * patch_size^2)
+  DeviceArray class_row;                // (1, d_model)
+  DeviceArray positions;                // (1 + n_patches, d_model)
+  DeviceArray pre_norm_weight, pre_norm_bias;  // (d_model)
+  std::vector<ClipLayer> layers;        // only as many as the features need
+};
+
+class ClipTower final : public VisionTower {
+ public:
+  ClipTower(Ops& ops, ClipTowerConfig config, ClipWeights weights);
+
+  TowerFacts facts() const override;
+  int64_t d_features() const override { return config_.d_features(); }
+  int64_t rows_of(int64_t width, int64_t height) const override;
+  bool forward(const Tensor& pixels, const Tensor& features, const std::atomic<bool>& cancelled) override;
+
+ private:
+  Tensor embed(const Tensor& pixels);
+  void block(const ClipLayer& w, const Tensor& x, int64_t n_images);
+  void take_features(int state, const Tensor& x, const Tensor& features, int64_t n_images);
+
+  Ops& ops_;
+  ClipTowerConfig config_;
+  ClipWeights weights_;
+  DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_;  // scratch
+};
+
+}  // namespace fovea

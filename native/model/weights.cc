@@ -1,0 +1,88 @@
+#include "model/weights.h"
+
+#include <numeric>
+
+namespace fovea {
+
+Weights::Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype)
+    : ops_(ops), files_(files), dtype_(dtype) {
+  if (dtype != "auto" && dtype != "f32" && dtype != "bf16" && dtype != "f16")
+    throw Error(ErrorCode::kInvalidArgument, "dtype is \"" + dtype + "\"; expected auto, f32, bf16 or f16");
+}
+
+std::string Weights::prefix_of(const std::string& probe, const std::vector<std::string>& prefixes) const {
+  std::string tried;
+  for (const std::string& prefix : prefixes) {
+    if (files_.has(prefix + probe)) return prefix;
+    tried += (tried.empty() ? "" : ", ") + prefix + probe;
+  }
+  throw Error(ErrorCode::kModelFormat, "the weights hold none of " + tried + "; they are incomplete or of another architecture");
+}
+
+std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name) {
+  matrix_dtype_ = dtype_ == "f32" ? DType::kF32 : dtype_ == "bf16" ? DType::kBF16 : dtype_ == "f16" ? DType::kF16 : parts.front().dtype;
+  try {
+    auto packed = ops_.pack(parts, matrix_dtype_);
+    for (const Tensor& part : parts) parameters_ += part.elements();
+    bytes_ += static_cast<int64_t>(packed->bytes());
+    return packed;
+  } catch (const Error& error) {
+    throw Error(error.code(), "weight " + name + ": " + error.what());
+  }
+}
+
+// Embedding the rows 0, 1, 2, … converts any dtype to f32 without a second path for it.
+DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
+  const Tensor rows = tensor.rank == 1 ? Tensor(tensor.data, tensor.dtype, tensor.device, {1, tensor.shape[0]}) : tensor;
+  DeviceArray array;
+  const Tensor out = array.resize(ops_, {rows.rows(), rows.row_elements()});
+  std::vector<int32_t> ids(static_cast<size_t>(rows.rows()));
+  std::iota(ids.begin(), ids.end(), 0);
+  ops_.embed(rows, ids, out);
+  if (!ops_.all_finite(out)) throw Error(ErrorCode::kNumeric, "weight " + name + " holds NaN or infinity; the file is damaged");
+  if (tensor.rank == 1) array.resize(ops_, {tensor.shape[0]});
+  parameters_ += tensor.elements();
+  bytes_ += static_cast<int64_t>(array.bytes());
+  return array;
+}
+
+DeviceArray Weights::vector(const std::string& name, int64_t n) { return to_f32(files_.require(name, {n}), name); }
+
+DeviceArray Weights::vector_if(bool present, const std::string& name, int64_t n) {
+  return present ? vector(name, n) : DeviceArray();
+}
+
+DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& names, int64_t n_each) {
+  DeviceArray stacked;
+  if (!present) return stacked;
+  const Tensor out = stacked.resize(ops_, {static_cast<int64_t>(names.size()), n_each});
+  for (size_t i = 0; i < names.size(); ++i) {
+    const DeviceArray part = vector(names[i], n_each);
+    ops_.copy(Tensor(part.view().data, DType::kF32, ops_.device(), {1, n_each}), out.slice(static_cast<int64_t>(i), 1));
+  }
+  stacked.resize(ops_, {out.elements()});
+  return stacked;
+}
+
+DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) { return to_f32(files_.require(name, {m, n}), name); }
+
+std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k) {
+  return pack({files_.require(name, {n, k})}, name);
+}
+
+std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k) {
+  std::vector<Tensor> parts;
+  for (const std::string& name : names) parts.push_back(files_.require(name, {n_each, k}));
+  return pack(parts, names.front());
+}
+
+std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
+  return pack({files_.require(name, {n, c, p, p}).reshape_rows({c * p * p})}, name);
+}
+
+Tensor Weights::mapped(const std::string& name, int64_t m, int64_t n) {
+  parameters_ += m * n;
+  return files_.require(name, {m, n});
+}
+
+}  // namespace fovea

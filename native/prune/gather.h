@@ -1,0 +1,24 @@
+// Primitive `gather`: the one place where rows leave the stream.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/ops.h"
+#include "prune/row_stream.h"
+
+namespace fovea {
+
+// Which position ids survivors carry (methods-level meaning: PlanPositions in lib/prune/plan.ts).
+enum class Positions {
+  kCompact,   // renumbered 0, 1, 2, … within the sequence
+  kOriginal,  // unchanged, with gaps
+};
+
+// Keeps, of each span of one sequence, the rows in keep_lists[span] (ascending, counted from the span's first row),
+// and every row outside the spans. Compacts hidden rows, positions, origins, spans and the sequences behind this one.
+void gather(Ops& ops, RowStream& stream, size_t sequence, std::span<const std::vector<int32_t>> keep_lists,
+            Positions policy);
+
+}  // namespace fovea
