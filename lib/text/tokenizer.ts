@@ -6,6 +6,9 @@ import { createTokenPieces, type TokenPieces } from "./token-pieces.js";
 /** The largest tokenizer.json in use (256 k tokens) has about 35 MiB. */
 const maxTokenizerBytes = 128 * 1024 * 1024;
 
+/** Kinds of "model" in tokenizer.json whose decoders we know; old files leave the kind to be guessed. */
+const modelTypes = ["BPE", "Unigram"];
+
 /** Options of `Tokenizer.encode`. */
 export interface EncodeOptions {
   /** Add what the model expects around a text, as in a leading `<s>`. Default true. */
@@ -118,7 +121,13 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 /** What the tokenizer library takes for granted. */
 function checkShape(json: JsonObject, folder: string): void {
   if (!isJsonObject(json.model)) throw damaged(folder, '"model" is missing');
-  const { vocab } = json.model;
+  const { type, vocab } = json.model;
+  if (type !== undefined && !modelTypes.includes(String(type))) {
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_UNSUPPORTED",
+      `tokenizer.json in ${folder}: model type ${JSON.stringify(type)} is not supported; expected ${modelTypes.join(" or ")}.`,
+    );
+  }
   if (!isJsonObject(vocab) && !Array.isArray(vocab)) throw damaged(folder, '"model.vocab" is missing');
   const ids = isJsonObject(vocab) ? Object.values(vocab) : [];
   const added = json.added_tokens;
