@@ -7,7 +7,8 @@
       "native/io/json_parser.cc",
       "native/io/mmap.cc",
       "native/io/safetensors.cc",
-      "native/io/safetensors_header.cc"
+      "native/io/safetensors_header.cc",
+      "native/engine/sample.cc"
     ],
     "kernel_sources": [],
     "avx2_sources": [],
@@ -28,8 +29,12 @@
     "test_sources": [
       "native/test/main.cc",
       "native/test/test_json.cc",
-      "native/test/test_safetensors.cc"
+      "native/test/test_safetensors.cc",
+      "native/test/test_sample.cc"
     ],
-    "fuzz_sources": []
+    "fuzz_sources": [
+      "native/test/fuzz/fuzz_json.cc",
+      "native/test/fuzz/fuzz_safetensors.cc"
+    ]
   }
 }
