@@ -1,0 +1,139 @@
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import type { Plan } from "../../prune/plan.js";
+import { visualMacs } from "../../prune/visual-macs.js";
+import type { Message } from "../../text/messages.js";
+import type { CliContext } from "../context.js";
+import type { Model, Reply } from "../engine.js";
+import { layerRows } from "../layer-rows.js";
+import { methodsHelp } from "../methods-help.js";
+import { parseNumber } from "../parse-number.js";
+import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";
+import { report } from "../report.js";
+import { renderShown } from "../show.js";
+import { shownImages } from "../shown-images.js";
+
+interface SamplingOptions {
+  maxTokens?: number;
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  seed?: number;
+  stop?: string[];
+}
+
+interface AskOptions extends PlanOptions, SamplingOptions {
+  model: string;
+  image?: string[];
+  dtype: "auto" | "f32" | "bf16" | "f16";
+  threads?: number;
+  json?: boolean;
+  keepLists?: boolean;
+  show?: string;
+}
+
+/** Adds `fovea ask`: one question about one or several images. */
+export function addAskCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command("ask")
+    .summary("ask a question about an image")
+    .description("Asks a question about an image, streams the answer, and says what was dropped and how long it took.")
+    .argument("<image>", "path of a JPEG, PNG, WebP or GIF file")
+    .argument("<question>", "in plain words")
+    .option("--image <path>", "one more image, after the first (repeatable)", collect)
+    .option("--model <folder or name>", "a Hugging Face folder or the name of an embedded model", "fovea-mini");
+  addPlanOptions(command)
+    .option("--max-tokens <n>", "tokens to generate at most", parseNumber)
+    .option("--temperature <t>", "0 takes the likeliest token", parseNumber)
+    .option("--top-k <k>", "draw among the k likeliest tokens", parseNumber)
+    .option("--top-p <p>", "draw among the likeliest tokens that share p of the probability", parseNumber)
+    .option("--min-p <p>", "drop tokens below this share of the likeliest one's probability", parseNumber)
+    .option("--repetition-penalty <r>", "above 1, make tokens that occurred less likely", parseNumber)
+    .option("--seed <n>", "start of the random numbers", parseNumber)
+    .option("--stop <text>", "end the answer before this text (repeatable)", collect)
+    .addOption(
+      new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
+    )
+    .option("--threads <n>", "compute threads", parseNumber)
+    .option("--json", "print one JSON object instead of text and report")
+    .option("--keep-lists", "with --json: the rows that every stage kept")
+    .option("--show <file.png>", "draw which patches every stage kept")
+    .addHelpText("after", methodsHelp)
+    .action((image: string, question: string, options: AskOptions) => ask(image, question, options, context));
+}
+
+async function ask(image: string, question: string, options: AskOptions, context: CliContext): Promise<void> {
+  const { out, err, signal, colours } = context;
+  const plan = await readPlan(options);
+  const messages = [userMessage([image, ...(options.image ?? [])], question)];
+  const model = await context.engine.loadModel(options.model, {
+    dtype: options.dtype,
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  try {
+    const reply = await answer(model, messages, plan, options, context);
+    if (options.json === true) out.write(`${toJson(reply, model, plan)}\n`);
+    else err.write(`${report(reply).map(colours.dim).join("\n")}\n`);
+    if (options.show !== undefined && !signal.aborted) {
+      await writeFile(options.show, await renderShown(await shownImages(model, messages, reply.usage.stages)));
+    }
+  } finally {
+    await model.dispose();
+  }
+}
+
+function userMessage(images: string[], question: string): Message {
+  const parts = images.map((image) => ({ type: "image" as const, image }));
+  return { role: "user", content: [...parts, { type: "text", text: question }] };
+}
+
+/** Generates, writing the text as it comes unless JSON is wanted. */
+async function answer(
+  model: Model,
+  messages: Message[],
+  plan: Plan | undefined,
+  options: AskOptions,
+  { out, signal }: CliContext,
+): Promise<Reply> {
+  signal.throwIfAborted();
+  const request = {
+    messages,
+    signal,
+    ...(plan !== undefined && { plan }),
+    ...samplingOptions(options),
+    keepLists: options.show !== undefined || options.keepLists === true,
+  };
+  let reply: Reply | undefined;
+  for await (const event of model.stream(request)) {
+    if (event.type === "generation-end") reply = event.reply;
+    else if (options.json !== true) out.write(event.text);
+  }
+  if (options.json !== true) out.write("\n");
+  if (reply === undefined) throw new Error("The stream ended without a reply.");
+  return reply;
+}
+
+/** The sampling options that were given; the engine has defaults for the others. */
+function samplingOptions(options: AskOptions): SamplingOptions {
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop } = options;
+  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function toJson(reply: Reply, model: Model, plan: Plan | undefined): string {
+  const { usage, ...rest } = reply;
+  const { nLayers } = model.info;
+  const everyRow = layerRows({ ...usage, stages: [], skipped: [] }, nLayers);
+  const macs = {
+    spent: visualMacs(layerRows(usage, nLayers), model.info),
+    unpruned: visualMacs(everyRow, model.info),
+  };
+  const object = { ...rest, usage: { ...usage, visualMacs: macs }, plan: plan ?? {} };
+  return JSON.stringify(object, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value));
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}

@@ -1,0 +1,43 @@
+import type { Reply, StageUsage, Usage } from "./engine.js";
+
+/** What a reply cost and what was dropped, for people: a few lines of text. */
+export function report(reply: Reply): string[] {
+  return [rowsLine(reply.usage), ...skippedLines(reply.usage), timingsLine(reply)];
+}
+
+function rowsLine({ visualRows, promptRows, stages }: Usage): string {
+  const steps = stages.map((stage, i) => `${stageName(stage, stages[i - 1])} ${sum(stage)}`);
+  return [`visual rows ${visualRows} of ${promptRows}`, ...steps].join(" → ");
+}
+
+/** The name of a method with its layer; the name is not repeated for one stage of a method after another. */
+function stageName({ name, layer }: StageUsage, before: StageUsage | undefined): string {
+  if (layer === undefined) return name;
+  return name === before?.name ? `layer ${layer}:` : `${name} layer ${layer}:`;
+}
+
+function sum({ images }: StageUsage): number {
+  return images.reduce((rows, { rowsOut }) => rows + rowsOut, 0);
+}
+
+function skippedLines({ skipped }: Usage): string[] {
+  if (skipped.length === 0) return [];
+  const names = skipped.map(({ part, layer, phase }) => `${part} ${layer}${phase === "both" ? "" : ` in ${phase}`}`);
+  return [`skipped ${names.join(", ")}`];
+}
+
+function timingsLine({ usage, timings, finishReason }: Reply): string {
+  const { preprocess, encode, prefill, select, decode } = timings;
+  const choosing = select > 0 ? ` (choosing rows ${ms(select)})` : "";
+  // Prefill yields the first token, so decode is responsible for all but one.
+  const rate = usage.generatedTokens > 1 && decode > 0 ? ((usage.generatedTokens - 1) / decode) * 1000 : 0;
+  const tokens = usage.generatedTokens === 1 ? "1 token" : `${usage.generatedTokens} tokens`;
+  return (
+    `preprocess ${ms(preprocess)}, encode ${ms(encode)}, prefill ${ms(prefill)}${choosing}, decode ${ms(decode)}; ` +
+    `${tokens}${rate > 0 ? `, ${rate.toFixed(0)} tokens/s` : ""}${finishReason === "stop" ? "" : ` (${finishReason})`}`
+  );
+}
+
+function ms(milliseconds: number): string {
+  return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+}

@@ -1,0 +1,43 @@
+import type { Message } from "../text/messages.js";
+import { loadImagePreprocessor } from "../vision/preprocess.js";
+import type { Picture } from "./dim-dropped.js";
+import type { Model, StageUsage } from "./engine.js";
+import type { ShownImage } from "./show.js";
+
+/** Brings together what `renderShown` draws: the pictures as the model saw them, and what each stage kept. */
+export async function shownImages(model: Model, messages: Message[], stages: StageUsage[]): Promise<ShownImage[]> {
+  const { tower, imageRows } = model.info;
+  const columns = Math.floor(tower.imageSize / tower.patchSize);
+  const grid = { columns, rows: columns };
+  // A tower that keeps its class row puts it before the patches.
+  const classRows = imageRows - grid.columns * grid.rows;
+  const pictures = await seenPictures(model, messages);
+  return pictures.map((picture, image) => ({
+    picture,
+    grid,
+    stages: stages.map((stage) => {
+      const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
+      const title = stage.layer === undefined ? stage.name : `${stage.name}, layer ${stage.layer}`;
+      return { title, rowsIn, rowsOut, patches: kept.filter((row) => row >= classRows).map((row) => row - classRows) };
+    }),
+  }));
+}
+
+/** The pixels that the tower got, turned back into bytes. */
+async function seenPictures(model: Model, messages: Message[]): Promise<Picture[]> {
+  const { pixel_values: pixels } = await model.process(messages);
+  if (pixels === undefined) return [];
+  const [nImages = 0, , height = 0, width = 0] = pixels.shape;
+  const values = pixels.data as Float32Array; // (n_images, 3, height, width)
+  const { scale, offset } = (await loadImagePreprocessor(model.info.path)).spec(width, height);
+  const plane = height * width;
+  return Array.from({ length: nImages }, (_, image) => {
+    const data = new Uint8ClampedArray(plane * 3); // rounds and clamps
+    for (let i = 0; i < plane * 3; ++i) {
+      const channel = i % 3;
+      const value = values[(image * 3 + channel) * plane + Math.floor(i / 3)] as number;
+      data[i] = (value - (offset[channel] as number)) / (scale[channel] as number);
+    }
+    return { width, height, data: new Uint8Array(data.buffer) };
+  });
+}

@@ -1,0 +1,120 @@
+import { fileURLToPath } from "node:url";
+import pc from "picocolors";
+import type { CliContext } from "../../lib/cli/context.js";
+import type { Engine, GenerateOptions, ModelInfo, Reply } from "../../lib/cli/engine.js";
+import { runCli } from "../../lib/cli/program.js";
+
+export const fakeInfo: ModelInfo = {
+  path: fileURLToPath(new URL("../../model/fovea-mini", import.meta.url)),
+  family: "llava",
+  dtype: "bf16",
+  tier: "avx2",
+  threads: 2,
+  parameters: 11_250_000,
+  weightBytes: 22_500_000,
+  contextLength: 2048,
+  vocabSize: 970,
+  nLayers: 8,
+  dModel: 256,
+  nHeads: 4,
+  nKvHeads: 2,
+  dHead: 64,
+  dFf: 704,
+  tower: { nLayers: 6, dModel: 256, nHeads: 4, imageSize: 224, patchSize: 14 },
+  imageRows: 256,
+  imageTokenId: 3,
+};
+
+export const fakeReply: Reply = {
+  text: "a green turtle",
+  finishReason: "stop",
+  usage: {
+    promptRows: 271,
+    visualRows: 256,
+    generatedTokens: 5,
+    stages: [
+      { name: "divPrune", hook: "projected", images: [{ rowsIn: 256, rowsOut: 64 }] },
+      { name: "pyramidDrop", hook: "decoder-layer", layer: 2, images: [{ rowsIn: 64, rowsOut: 32 }] },
+      {
+        name: "pyramidDrop",
+        hook: "decoder-layer",
+        layer: 4,
+        images: [{ rowsIn: 32, rowsOut: 2, kept: Int32Array.of(0, 17) }],
+      },
+    ],
+    skipped: [
+      { layer: 6, part: "attention", phase: "both" },
+      { layer: 7, part: "ffn", phase: "decode" },
+    ],
+    kvRows: Int32Array.of(79, 79, 47, 47, 17, 17, 0, 17),
+  },
+  timings: { preprocess: 12.4, encode: 80, prefill: 30, decode: 20, select: 2, queue: 0.1, total: 143 },
+};
+
+/** What a run of the command line did. */
+export interface Ran {
+  code: number;
+  out: string;
+  err: string;
+  requests: GenerateOptions[];
+  loads: unknown[][];
+  disposed: number;
+}
+
+/** Runs the command line against a model that says what it is told to. */
+export async function runFake(
+  args: string[],
+  options: {
+    deltas?: string[];
+    reply?: Reply;
+    fail?: Error;
+    interrupt?: boolean;
+    isDebug?: boolean;
+    pixels?: Float32Array;
+  } = {},
+): Promise<Ran> {
+  const ran: Ran = { code: -1, out: "", err: "", requests: [], loads: [], disposed: 0 };
+  const controller = new AbortController();
+  const engine: Engine = {
+    cpuInfo: () => ({
+      brand: "Test CPU",
+      features: ["avx2", "fma"],
+      tier: "avx2",
+      tiers: ["scalar", "avx2"],
+      cores: 2,
+    }),
+    loadModel: async (...load) => {
+      ran.loads.push(load);
+      return {
+        info: fakeInfo,
+        async *stream(request) {
+          ran.requests.push(request);
+          for (const text of options.deltas ?? ["a green", " turtle"]) {
+            yield { type: "text-delta" as const, text, tokens: [] };
+            if (options.interrupt === true) controller.abort();
+            request.signal?.throwIfAborted();
+          }
+          if (options.fail !== undefined) throw options.fail;
+          yield { type: "generation-end" as const, reply: options.reply ?? fakeReply };
+        },
+        process: async () => ({
+          pixel_values: { data: options.pixels ?? new Float32Array(3 * 224 * 224), shape: [1, 3, 224, 224] },
+        }),
+        dispose: async () => {
+          ran.disposed += 1;
+        },
+      };
+    },
+  };
+  const context: CliContext = {
+    engine,
+    out: { write: (text) => (ran.out += text) },
+    err: { write: (text) => (ran.err += text) },
+    colours: pc.createColors(false),
+    signal: controller.signal,
+    version: "1.2.3",
+    isDebug: options.isDebug ?? false,
+  };
+  ran.code = await runCli(args, context);
+  return ran;
+}
