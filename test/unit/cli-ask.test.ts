@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Reply } from "../../lib/cli/engine.js";
 import { FoveaError } from "../../lib/engine/errors.js";
 import { fakeReply, runFake } from "./cli-fake-engine.js";
 
@@ -132,12 +133,18 @@ describe("fovea ask", () => {
     expect(readFileSync(file).subarray(1, 4).toString()).toBe("PNG");
   });
 
-  it("Ctrl-C: stops, frees the model, exits with 130 and draws nothing", async () => {
-    const file = join(folder, "never.png");
-    const ran = await runFake(["ask", "cat.png", "what?", "--show", file], { interrupt: true });
-    expect(ran).toMatchObject({ code: 130, out: "a green", err: "", disposed: 1 });
-    expect(existsSync(file)).toBe(false);
-  });
+  it.each(["throw", "end"] as const)(
+    "Ctrl-C, the stream will %s: frees the model, exits with 130, draws nothing",
+    async (interrupt) => {
+      const file = join(folder, "never.png");
+      const reply: Reply = { ...fakeReply, text: "a green", finishReason: "cancelled" };
+      const ran = await runFake(["ask", "cat.png", "what?", "--show", file], { interrupt, reply });
+      expect(ran).toMatchObject({ code: 130, disposed: 1 });
+      expect(ran.out.trimEnd()).toBe("a green");
+      expect(ran.err).not.toContain("error");
+      expect(existsSync(file)).toBe(false);
+    },
+  );
 });
 
 describe("fovea ask: errors", () => {

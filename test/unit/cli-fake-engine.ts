@@ -68,7 +68,8 @@ export async function runFake(
     deltas?: string[];
     reply?: Reply;
     fail?: Error;
-    interrupt?: boolean;
+    /** Ctrl-C after the first piece of text: the stream throws, or ends early with a reply. */
+    interrupt?: "throw" | "end";
     isDebug?: boolean;
     pixels?: Float32Array;
   } = {},
@@ -91,8 +92,10 @@ export async function runFake(
           ran.requests.push(request);
           for (const text of options.deltas ?? ["a green", " turtle"]) {
             yield { type: "text-delta" as const, text, tokens: [] };
-            if (options.interrupt === true) controller.abort();
-            request.signal?.throwIfAborted();
+            if (options.interrupt === undefined) continue;
+            controller.abort();
+            if (options.interrupt === "throw") request.signal?.throwIfAborted();
+            else break;
           }
           if (options.fail !== undefined) throw options.fail;
           yield { type: "generation-end" as const, reply: options.reply ?? fakeReply };
