@@ -8,6 +8,7 @@ import { lowerSkipLayers } from "./skip-layers.js";
 import { unknownName } from "./unknown-name.js";
 
 const maxStages = 64;
+const maxLoweredStages = 256; // a method can become one stage per layer
 const planKeys = ["positions", "stages", "skipLayers"] as const;
 const positionPolicies = ["compact", "original"] as const;
 
@@ -44,6 +45,9 @@ function lowerStages(value: unknown, facts: PlanFacts): LoweredStage[] {
   if (!Array.isArray(value)) throw planError("stages", value, "an array of { method, …options }");
   if (value.length > maxStages) throw planError("stages", value, `at most ${maxStages} stages`);
   const stages = value.flatMap((entry, i) => lowerStage(entry, facts, `stages[${i}]`));
+  if (stages.length > maxLoweredStages) {
+    throw planError("stages", stages.length, `methods that drop rows at ${maxLoweredStages} places at most`);
+  }
   const depth = (stage: LoweredStage) => stage.layer ?? 0; // `projected` comes before any layer that can drop rows
   return stages.sort((a, b) => depth(a) - depth(b)); // stable
 }

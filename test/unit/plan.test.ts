@@ -145,6 +145,13 @@ describe("lowerPlan: what it says about an invalid plan", () => {
     expect(message({ stages: [{ method: "pyramidDrop", ...options }] })).toContain(expected);
   });
 
+  it("more drops than any prompt could use", () => {
+    const method = { method: "pyramidDrop", layers: Array.from({ length: 31 }, (_, i) => i + 1) };
+    expect(lowerPlan({ stages: Array.from({ length: 8 }, () => method) }, facts).stages).toHaveLength(248);
+    const problem = message({ stages: Array.from({ length: 9 }, () => method) });
+    expect(problem).toContain("got 279, expected methods that drop rows at 256 places at most");
+  });
+
   it("pyramidDrop's defaults on a decoder too shallow for them", () => {
     expect(message({ stages: [{ method: "pyramidDrop" }] }, 3)).toContain("the model has 3");
   });
