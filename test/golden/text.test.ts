@@ -47,14 +47,17 @@ describe("conversations as transformers' LlavaProcessor writes them", () => {
   const folder = path("../../model/fovea-mini");
   const { chats } = read("fovea-mini");
 
-  it.each(chats)("$name, generation prompt: $addGenerationPrompt", async ({ messages, addGenerationPrompt, ...golden }) => {
-    const tokenizer = await loadTokenizer(folder);
-    const template = await loadChatTemplate(folder);
-    expect(template.render(messages, { addGenerationPrompt })).toBe(golden.prompt);
+  it.each(chats)(
+    "$name, generation prompt: $addGenerationPrompt",
+    async ({ messages, addGenerationPrompt, ...golden }) => {
+      const tokenizer = await loadTokenizer(folder);
+      const template = await loadChatTemplate(folder);
+      expect(template.render(messages, { addGenerationPrompt })).toBe(golden.prompt);
 
-    const ids = encodeChat(tokenizer, template, messages, { addGenerationPrompt });
-    const imageToken = tokenizer.idOf("<image>") as number;
-    const rows = ids.filter((id) => id === imageToken).map(() => 256);
-    expect([...expandImages(ids, imageToken, rows)]).toEqual(golden.inputIds);
-  });
+      const ids = encodeChat(tokenizer, template, messages, { addGenerationPrompt });
+      const imageToken = tokenizer.idOf("<image>") as number;
+      const rows = ids.filter((id) => id === imageToken).map(() => 256);
+      expect([...expandImages(ids, imageToken, rows)]).toEqual(golden.inputIds);
+    },
+  );
 });

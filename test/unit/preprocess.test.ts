@@ -1,0 +1,180 @@
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { PreprocessSpec } from "../../lib/native/binding.js";
+import { createClipPreprocessor } from "../../lib/vision/clip.js";
+import { prepareImages } from "../../lib/vision/prepare-images.js";
+import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
+
+const embedded = fileURLToPath(new URL("../../model/fovea-mini", import.meta.url));
+const clip = (preprocessor: object, processor: object = { patch_size: 14 }, model: object = {}) =>
+  createClipPreprocessor({ preprocessor: { ...preprocessor }, processor: { ...processor }, model: { ...model } });
+
+describe("CLIP preprocessing", () => {
+  it("of the embedded model", async () => {
+    const preprocessor = await loadImagePreprocessor(embedded);
+    const spec = preprocessor.spec(640, 480);
+    expect(spec.resize).toEqual({ width: 298, height: 224 });
+    expect(spec.window).toEqual({ left: 37, top: 0, width: 224, height: 224 });
+    expect(spec.filter).toBe("bicubic");
+    expect(255 * spec.scale[0] + spec.offset[0]).toBeCloseTo((1 - 0.48145466) / 0.26862954, 6);
+    expect(spec.offset[2]).toBeCloseTo(-0.40821073 / 0.27577711, 6);
+    expect(preprocessor.rows(640, 480)).toBe(256);
+    expect(preprocessor.spec(224, 224).resize).toBeNull();
+  });
+
+  it("reads the old and the new spellings of sizes", () => {
+    const expected = clip({ size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 } }).spec(500, 400);
+    expect(expected.resize).toEqual({ width: 420, height: 336 });
+    expect(clip({ size: 336, crop_size: 336 }).spec(500, 400)).toEqual(expected);
+    const box = clip({ size: { height: 20, width: 30 }, do_center_crop: false }).spec(500, 400);
+    expect(box.resize).toEqual({ width: 30, height: 20 });
+    expect(box.window).toEqual({ left: 0, top: 0, width: 30, height: 20 });
+  });
+
+  it("follows the do_* flags", () => {
+    const plain = clip({ do_resize: false, do_center_crop: false, do_rescale: false, do_normalize: false }).spec(9, 7);
+    expect(plain).toMatchObject({ resize: null, window: { left: 0, top: 0, width: 9, height: 7 } });
+    expect([plain.scale, plain.offset]).toEqual([
+      [1, 1, 1],
+      [0, 0, 0],
+    ]);
+    expect(clip({ do_normalize: false }).spec(9, 7).scale).toEqual([1 / 255, 1 / 255, 1 / 255]);
+    const bytes = clip({ do_rescale: false, image_mean: [10, 20, 30], image_std: [2, 4, 5] }).spec(9, 7);
+    expect([bytes.scale, bytes.offset]).toEqual([
+      [0.5, 0.25, 0.2],
+      [-5, -5, -6],
+    ]);
+  });
+
+  it("knows Pillow's filters", () => {
+    const names = [0, 1, 2, 3, 4, 5].map((resample) => clip({ resample }).spec(9, 7).filter);
+    expect(names).toEqual(["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]);
+  });
+
+  it("pads what is smaller than the crop", () => {
+    expect(clip({ do_resize: false, crop_size: 224 }).spec(221, 300).window).toMatchObject({ left: -1, top: 38 });
+  });
+
+  it.each<[string, object]>([
+    ["unknown filter", { resample: 6 }],
+    ["zero size", { size: { shortest_edge: 0 } }],
+    ["absurd size", { size: 1e9 }],
+    ["fractional crop", { crop_size: 224.5 }],
+    ["two means", { image_mean: [1, 2] }],
+    ["zero deviation", { image_std: [1, 0, 1] }],
+    ["text for a flag", { do_resize: "yes" }],
+    ["text for a factor", { rescale_factor: "1/255" }],
+  ])("refuses a damaged file: %s", (_, preprocessor) => {
+    expect(() => clip(preprocessor)).toThrow(expect.objectContaining({ code: "ERR_FOVEA_MODEL_FORMAT" }));
+  });
+
+  it("refuses options it would ignore", () => {
+    for (const preprocessor of [{ do_pad: true }, { size: { shortest_edge: 224, longest_edge: 448 } }]) {
+      expect(() => clip(preprocessor)).toThrow(expect.objectContaining({ code: "ERR_FOVEA_MODEL_UNSUPPORTED" }));
+    }
+  });
+
+  it("refuses images so narrow that resizing explodes", () => {
+    expect(clip({}).spec(1, 300).resize).toEqual({ width: 224, height: 67200 });
+    expect(() => clip({}).spec(40000, 2, 4)).toThrow(
+      expect.objectContaining({
+        code: "ERR_FOVEA_IMAGE",
+        message: expect.stringMatching(/Image 4: 40000 x 2 .*aspect ratio/),
+      }),
+    );
+  });
+});
+
+describe("rows per image", () => {
+  const rows = (processor: object, model: object = {}) => clip({}, processor, model).rows(640, 480);
+
+  it("follow the processor's file", () => {
+    expect(rows({ patch_size: 14, num_additional_image_tokens: 1, vision_feature_select_strategy: "default" })).toBe(
+      256,
+    );
+    expect(rows({ patch_size: 14, num_additional_image_tokens: 1, vision_feature_select_strategy: "full" })).toBe(257);
+    expect(rows({ patch_size: 16, num_additional_image_tokens: 0, vision_feature_select_strategy: "full" })).toBe(196);
+  });
+
+  it("fall back to the model's config for old processors", () => {
+    const vision = { model_type: "clip_vision_model", patch_size: 32 };
+    expect(rows({}, { vision_config: vision })).toBe(49);
+    expect(rows({}, { vision_config: vision, vision_feature_select_strategy: "full" })).toBe(50);
+    const siglip = { model_type: "siglip_vision_model", patch_size: 32 };
+    expect(rows({}, { vision_config: siglip, vision_feature_select_strategy: "full" })).toBe(49);
+  });
+
+  it("refuse what they cannot count", () => {
+    expect(() => rows({})).toThrow(/patch_size/);
+    expect(() => rows({ patch_size: 14, vision_feature_select_strategy: "some" })).toThrow(/strategy "some"/);
+  });
+});
+
+describe("loadImagePreprocessor", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "fovea-preprocess-"));
+    for (const name of ["config.json", "preprocessor_config.json"]) await cp(join(embedded, name), join(folder, name));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it("works without processor_config.json", async () => {
+    expect((await loadImagePreprocessor(folder)).rows(10, 10)).toBe(256);
+  });
+
+  it("finds the image processor inside processor_config.json", async () => {
+    await rm(join(folder, "preprocessor_config.json"));
+    await writeFile(
+      join(folder, "processor_config.json"),
+      JSON.stringify({ image_processor: { size: 112, crop_size: 112 } }),
+    );
+    expect((await loadImagePreprocessor(folder)).rows(10, 10)).toBe(64);
+  });
+
+  it("names what is missing or unknown", async () => {
+    await writeFile(join(folder, "config.json"), '{"model_type": "bert"}');
+    await expect(loadImagePreprocessor(folder)).rejects.toThrow(/model_type "bert".*llava/);
+    await rm(join(folder, "preprocessor_config.json"));
+    await expect(loadImagePreprocessor(folder)).rejects.toThrow(/No preprocessor_config.json/);
+    await rm(join(folder, "config.json"));
+    await expect(loadImagePreprocessor(folder)).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_FOVEA_MODEL_NOT_FOUND" }),
+    );
+  });
+});
+
+describe("prepareImages", () => {
+  const image = (width: number) => ({ width, height: 2, data: new Uint8Array(width * 6) });
+  const preprocessor = clip({ size: { height: 28, width: 28 }, crop_size: 28 });
+
+  it("hands every image to the addon, in order", async () => {
+    const calls: [number, number, number, PreprocessSpec][] = [];
+    const prepared = await prepareImages([image(3), image(5)], preprocessor, async (rgb, width, height, spec) => {
+      calls.push([rgb.length, width, height, spec]);
+      return new Float32Array(3 * 28 * 28);
+    });
+    expect(calls.map((call) => call.slice(0, 3))).toEqual([
+      [18, 3, 2],
+      [30, 5, 2],
+    ]);
+    expect(prepared.rows).toEqual([4, 4]);
+    expect(prepared.sizes).toEqual([
+      { width: 3, height: 2 },
+      { width: 5, height: 2 },
+    ]);
+    expect(prepared.images.map(({ width, height }) => [width, height])).toEqual([
+      [28, 28],
+      [28, 28],
+    ]);
+  });
+
+  it("names the image that fails and stops when aborted", async () => {
+    const never = async () => new Float32Array();
+    await expect(prepareImages([image(3), Buffer.from("x")], preprocessor, never)).rejects.toThrow(/Image 1:/);
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(prepareImages([image(3)], preprocessor, never, { signal })).rejects.toThrow("enough");
+  });
+});
