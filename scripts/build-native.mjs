@@ -7,7 +7,7 @@ import { gypEnv, has, hasCmake, nodeGyp, run } from "./tools.mjs";
 const cmakeScript = "scripts/build-cmake.mjs";
 
 if (process.platform === "win32" || has("make")) {
-  run(process.execPath, [nodeGyp(), "configure", "build", "--jobs", "max"], gypEnv());
+  run(process.execPath, [nodeGyp(), "configure", "build", "--loglevel", "warn"], gypEnv());
 } else if (existsSync(cmakeScript) && hasCmake()) {
   run(process.execPath, [cmakeScript]);
 } else {

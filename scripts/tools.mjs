@@ -22,17 +22,18 @@ export function hasCmake() {
 }
 
 /**
- * The environment for node-gyp and what drives it: it downloads Node's headers unless they lie beside the running Node,
- * as they do in Node's own archives and in Debian's packages.
+ * The environment for node-gyp and what drives it: all cores, and Node's headers from beside the running Node if they
+ * lie there, as they do in Node's own archives and in Debian's packages. Otherwise node-gyp downloads them.
  *
  * @returns {NodeJS.ProcessEnv}
  */
 export function gypEnv() {
+  const env = { JOBS: "max", ...process.env };
   const prefix = dirname(dirname(process.execPath));
   const header = join(prefix, "include", "node", "node_version.h");
-  if (process.env.npm_config_nodedir || !existsSync(header)) return process.env;
+  if (env.npm_config_nodedir || !existsSync(header)) return env;
   const major = /#define NODE_MAJOR_VERSION (\d+)/.exec(readFileSync(header, "utf8"))?.[1];
-  return major === process.versions.node.split(".")[0] ? { ...process.env, npm_config_nodedir: prefix } : process.env;
+  return major === process.versions.node.split(".")[0] ? { ...env, npm_config_nodedir: prefix } : env;
 }
 
 /** The script of node-gyp: our own, or the one inside npm when this is an installed package. */
