@@ -63,8 +63,9 @@ void check_throws(ErrorCode code, F&& body, const char* text, const char* file, 
     body();
   } catch (const Error& error) {
     if (error.code() != code)
-      fail(file, line, std::string(text) + ": threw " + code_name(error.code()) + " (" + error.what() + "), expected " +
-                           code_name(code));
+      fail(file, line,
+           std::string(text) + ": threw " + code_name(error.code()) + " (" + error.what() + "), expected " +
+               code_name(code));
     return;
   }
   fail(file, line, std::string(text) + ": threw nothing, expected " + code_name(code));
@@ -75,10 +76,10 @@ void check_throws(ErrorCode code, F&& body, const char* text, const char* file, 
 #define FOVEA_TEST_JOIN_(a, b) a##b
 #define FOVEA_TEST_JOIN(a, b) FOVEA_TEST_JOIN_(a, b)
 
-#define TEST(name)                                                                             \
-  static void FOVEA_TEST_JOIN(test_case_, __LINE__)();                                         \
-  static const ::fovea::test::Registration FOVEA_TEST_JOIN(test_registration_, __LINE__)(      \
-      name, __FILE__, &FOVEA_TEST_JOIN(test_case_, __LINE__));                                 \
+#define TEST(name)                                                                        \
+  static void FOVEA_TEST_JOIN(test_case_, __LINE__)();                                    \
+  static const ::fovea::test::Registration FOVEA_TEST_JOIN(test_registration_, __LINE__)( \
+      name, __FILE__, &FOVEA_TEST_JOIN(test_case_, __LINE__));                            \
   static void FOVEA_TEST_JOIN(test_case_, __LINE__)()
 
 #define CHECK(condition)                                                   \
@@ -87,21 +88,19 @@ void check_throws(ErrorCode code, F&& body, const char* text, const char* file, 
   } while (false)
 
 // As CHECK, and ends the case: for conditions without which the next lines would crash.
-#define REQUIRE(condition)                                   \
-  do {                                                       \
-    if (!(condition)) {                                      \
-      ::fovea::test::fail(__FILE__, __LINE__, #condition);   \
-      throw ::fovea::test::Abort{};                          \
-    }                                                        \
+#define REQUIRE(condition)                                 \
+  do {                                                     \
+    if (!(condition)) {                                    \
+      ::fovea::test::fail(__FILE__, __LINE__, #condition); \
+      throw ::fovea::test::Abort{};                        \
+    }                                                      \
   } while (false)
 
-#define CHECK_EQ(got, expected) \
-  ::fovea::test::check_equal((got), (expected), #got " == " #expected, __FILE__, __LINE__)
+#define CHECK_EQ(got, expected) ::fovea::test::check_equal((got), (expected), #got " == " #expected, __FILE__, __LINE__)
 
 #define CHECK_NEAR(got, expected, tolerance) \
   ::fovea::test::check_near((got), (expected), (tolerance), #got " ~ " #expected, __FILE__, __LINE__)
 
 // expr must throw fovea::Error with this code.
 #define CHECK_THROWS(code, expr) \
-  ::fovea::test::check_throws(   \
-      (code), [&] { static_cast<void>(expr); }, #expr, __FILE__, __LINE__)
+  ::fovea::test::check_throws((code), [&] { static_cast<void>(expr); }, #expr, __FILE__, __LINE__)

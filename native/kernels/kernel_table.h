@@ -1,0 +1,92 @@
+// The CPU kernels as one struct of function pointers, chosen once per backend. Plain types only: files that are
+// compiled for an instruction set include this header, and must not bring a library template into their objects.
+//
+// Every entry does the same operations in the same order on every tier, so all tiers agree bit for bit (but for the
+// erf of GELU). The rules: a matrix product is one chain of fused multiply-adds over ascending k; a sum over a row
+// keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see reference/sum.h).
+#pragma once
+
+#include <cstdint>
+
+namespace fovea {
+
+// A panel holds 16 outputs: [k][16]. The 16 weights of one k are adjacent.
+constexpr int64_t kPanel = 16;
+
+// What one gemm call may cover, so that its scratch has a fixed size.
+constexpr int64_t kGemmRows = 192;
+constexpr int64_t kGemmColumns = 16 * kPanel;
+constexpr int64_t kGemmDepth = 512;  // k of one pass: a strip of x and a few panels then stay in cache
+constexpr int64_t kGemmScratch = kGemmDepth * kPanel + kGemmRows * kGemmColumns;  // floats
+
+enum class GemmMode : int32_t {
+  kStore,   // out = sum + bias
+  kAdd,     // out += sum + bias
+  kResume,  // the chain goes on from the value in out; then + bias
+};
+
+struct GemmTask {
+  const float* x;  // (m, k)
+  int64_t x_stride;
+  int64_t m;             // <= kGemmRows
+  const void* panels;    // [ceil(n / 16)][k][16], zero padded
+  int64_t panel_stride;  // elements from panel to panel
+  int64_t k;
+  int64_t n;          // <= kGemmColumns
+  const float* bias;  // (n) or null
+  float* out;         // (m, n)
+  int64_t out_stride;
+  GemmMode mode;
+  float* scratch;  // kGemmScratch floats
+};
+
+// Indices of fovea::Activation.
+constexpr int kActivations = 5;
+
+struct KernelTable {
+  const char* tier;
+
+  // One per type of the weights; they are widened to f32, which is exact.
+  void (*gemm_f32)(const GemmTask& task);
+  void (*gemm_f16)(const GemmTask& task);
+  void (*gemm_bf16)(const GemmTask& task);
+
+  // x (rows, k) -> out [ceil(rows / 16)][k][16], zero padded: rows become lanes.
+  void (*pack_rows)(const float* x, int64_t x_stride, int64_t rows, int64_t k, float* out);
+  // x (rows, n) -> out [ceil(n / 16)][rows][16], zero padded: columns become lanes.
+  void (*pack_columns)(const float* x, int64_t x_stride, int64_t rows, int64_t n, float* out);
+  void (*widen_f16)(const uint16_t* x, int64_t n, float* out);
+  void (*widen_bf16)(const uint16_t* x, int64_t n, float* out);
+
+  // x[i] = exp(x[i] * scale - max over i of x[i] * scale); returns their sum. n >= 1.
+  float (*softmax_numerator)(float* x, int64_t n, float scale);
+
+  // One row each; out may be x.
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t d, float* out);
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int64_t d,
+                     float* out);  // bias may be null
+  void (*normalise)(const float* x, int64_t d, float* out);
+
+  // n numbers each, in the order of fovea::Activation.
+  void (*activate[kActivations])(float* x, int64_t n);
+  void (*gated[kActivations])(const float* gate, const float* up, int64_t n, float* out);
+  void (*add)(float* x, const float* y, int64_t n);                    // x += y
+  void (*scale)(const float* x, float factor, int64_t n, float* out);  // out = x * factor
+  // x (n_heads, d_head) of one row, rotated in place; cosine and sine (d_head / 2).
+  void (*rope)(float* x, const float* cosine, const float* sine, int64_t n_heads, int64_t d_head);
+  bool (*all_finite)(const float* x, int64_t n);
+};
+
+namespace reference {
+void fill(KernelTable& table);  // every entry
+}
+#if defined(__x86_64__)
+namespace avx2 {
+void fill(KernelTable& table);
+}
+namespace avx512 {
+void fill(KernelTable& table);
+}
+#endif
+
+}  // namespace fovea

@@ -1,0 +1,14 @@
+#include "kernels/reference/fill.h"
+
+namespace fovea::reference {
+
+void fill(KernelTable& table) {
+  table.tier = "scalar";
+  fill_gemm(table);
+  fill_pack(table);
+  fill_softmax(table);
+  fill_norm(table);
+  fill_elementwise(table);
+}
+
+}  // namespace fovea::reference

@@ -1,0 +1,14 @@
+// The parts of reference::fill, one per file of this folder.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace fovea::reference {
+
+void fill_gemm(KernelTable& table);
+void fill_pack(KernelTable& table);
+void fill_softmax(KernelTable& table);
+void fill_norm(KernelTable& table);
+void fill_elementwise(KernelTable& table);
+
+}  // namespace fovea::reference

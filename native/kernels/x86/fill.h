@@ -1,0 +1,14 @@
+// The parts of a tier's fill, one per body of this folder. FOVEA_TIER names the tier.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace fovea::FOVEA_TIER {
+
+void fill_gemm(KernelTable& table);
+void fill_pack(KernelTable& table);
+void fill_softmax(KernelTable& table);
+void fill_norm(KernelTable& table);
+void fill_elementwise(KernelTable& table);
+
+}  // namespace fovea::FOVEA_TIER

@@ -1,0 +1,15 @@
+#include "kernels/x86/fill.h"
+#include "kernels/x86/vec_avx2.h"
+
+namespace fovea::avx2 {
+
+void fill(KernelTable& table) {
+  table.tier = "avx2";
+  fill_gemm(table);
+  fill_pack(table);
+  fill_softmax(table);
+  fill_norm(table);
+  fill_elementwise(table);
+}
+
+}  // namespace fovea::avx2

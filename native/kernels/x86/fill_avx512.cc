@@ -1,0 +1,15 @@
+#include "kernels/x86/fill.h"
+#include "kernels/x86/vec_avx512.h"
+
+namespace fovea::avx512 {
+
+void fill(KernelTable& table) {
+  table.tier = "avx512";
+  fill_gemm(table);
+  fill_pack(table);
+  fill_softmax(table);
+  fill_norm(table);
+  fill_elementwise(table);
+}
+
+}  // namespace fovea::avx512

@@ -1,0 +1,2 @@
+#include "kernels/x86/pack_body.h"
+#include "kernels/x86/vec_avx512.h"

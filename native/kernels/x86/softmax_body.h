@@ -1,0 +1,38 @@
+// The numerators of a softmax and their sum.
+#pragma once
+
+#include "kernels/x86/exp_vec.h"
+#include "kernels/x86/fill.h"
+
+namespace fovea::FOVEA_TIER {
+namespace {
+
+float softmax_numerator(float* x, int64_t n, float factor) {
+  const int64_t whole = n / 16 * 16, rest = n - whole;
+  const Vec scale = splat(factor);
+  // The lanes beyond the end take part with the first number: the maximum stays what it is.
+  Vec largest = splat(x[0]) * scale;
+  for (int64_t i = 0; i < whole; i += 16) largest = max(load(x + i) * scale, largest);
+  float maximum = max_lanes(largest);
+  for (int64_t i = whole; i < n; ++i) maximum = x[i] * factor > maximum ? x[i] * factor : maximum;
+
+  const Vec top = splat(maximum);
+  Vec sum = zero();
+  for (int64_t i = 0; i < whole; i += 16) {
+    const Vec e = exp(load(x + i) * scale - top);
+    store(x + i, e);
+    sum = sum + e;
+  }
+  if (rest > 0) {
+    const Vec e = keep_first(exp(load(x + whole, rest) * scale - top), rest);
+    store(x + whole, e, rest);
+    sum = sum + e;
+  }
+  return sum_lanes(sum);
+}
+
+}  // namespace
+
+void fill_softmax(KernelTable& table) { table.softmax_numerator = softmax_numerator; }
+
+}  // namespace fovea::FOVEA_TIER

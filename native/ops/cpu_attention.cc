@@ -1,0 +1,211 @@
+// Softmax attention, a block of query rows against all their keys at a time.
+//
+// A row's result depends on its own query and its visible keys alone: a score is one chain over ascending d, the sum
+// of a softmax runs in 16 lanes counted from the first key, and an output is one chain over ascending keys that stops
+// at the row's last visible key. So blocking, threads and prefill against decode cannot change a bit.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/cpu_ops.h"
+#include "ops/shapes.h"
+#include "ops/workspace.h"
+
+namespace fovea {
+namespace {
+
+constexpr int64_t kBlockRows = 96;           // of the score matrix, if its keys allow
+constexpr int64_t kScoreFloats = 1 << 18;    // 1 MiB of scores per thread, unless one query's heads need more
+constexpr int64_t kKeyBlock = kGemmColumns;  // keys packed at a time
+
+int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+
+bool is_heads(const Tensor& x, int64_t d_head) {
+  return is_f32(x, 3) && x.shape[2] == d_head && x.shape[1] > 0 && x.shape[2] > 0;
+}
+
+// The query rows [begin, begin + count) with all heads that share one key head. Row (i, g) of the block is
+// i * group + g, so rows are ordered by what they see.
+struct Block {
+  const Tensor& q;
+  int64_t begin;
+  int64_t count;
+  int64_t kv_head;
+  int64_t group;  // query heads per key head
+
+  int64_t rows() const { return count * group; }
+  int64_t d_head() const { return q.shape[2]; }
+  const float* query(int64_t i) const {
+    return q.as<float>() + (begin + i) * q.row_stride + kv_head * group * d_head();
+  }
+};
+
+// How many query rows a block takes.
+int64_t rows_per_block(int64_t n_keys, int64_t group) {
+  const int64_t fitting = std::min(kBlockRows, kScoreFloats / n_keys);
+  return std::max<int64_t>(1, fitting / group);
+}
+
+int64_t score_stride(int64_t n_keys) { return round_up(n_keys, kPanel) + kPanel; }
+
+// First number of key `key` of one head.
+const float* head_of(const Tensor& keys, int64_t key, int64_t head) {
+  return keys.as<float>() + key * keys.row_stride + head * keys.shape[2];
+}
+
+// scores (block rows, n_keys) = q k^T, not yet scaled.
+void score(const KernelTable& kernels, const Block& block, const Tensor& k, int64_t n_keys, float* scores,
+           int64_t stride) {
+  const int64_t d = block.d_head();
+  float* queries = scratch(Scratch::kQueries, block.rows() * d);
+  for (int64_t i = 0; i < block.count; ++i)
+    std::memcpy(queries + i * block.group * d, block.query(i), static_cast<size_t>(block.group * d) * sizeof(float));
+  float* panels = scratch(Scratch::kPanels, kKeyBlock * d);
+  for (int64_t key = 0; key < n_keys; key += kKeyBlock) {
+    const int64_t count = std::min(kKeyBlock, n_keys - key);
+    kernels.pack_rows(head_of(k, key, block.kv_head), k.row_stride, count, d, panels);
+    for (int64_t row = 0; row < block.rows(); row += kGemmRows)
+      kernels.gemm_f32({queries + row * d, d, std::min(kGemmRows, block.rows() - row), panels, d * kPanel, d, count,
+                        nullptr, scores + row * stride + key, stride, GemmMode::kStore,
+                        scratch(Scratch::kGemm, kGemmScratch)});
+  }
+}
+
+// The keys that query row i of the block sees.
+struct Visible {
+  int64_t first;   // of row 0
+  int64_t growth;  // per row: 1 if causal, else 0
+  int64_t of(int64_t i) const { return first + i * growth; }
+};
+
+// sums (block rows, d) = scores * v, each row up to its own last key. d may exceed one kernel call.
+void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, const Visible& visible, const float* scores,
+           int64_t stride, float* sums) {
+  constexpr int64_t kTogether = 12;  // rows that go through the kernel at once, up to what the first of them sees
+  const int64_t d = block.d_head(), d_call = std::min(d, kGemmColumns), rows = block.rows();
+  float* panels = scratch(Scratch::kPanels, kKeyBlock * round_up(d_call, kPanel));
+  const auto chain = [&](int64_t row, int64_t n_rows, int64_t base, int64_t begin, int64_t end, int64_t column,
+                         int64_t n, int64_t packed) {
+    if (begin >= end) return;
+    kernels.gemm_f32({scores + row * stride + begin, stride, n_rows, panels + (begin - base) * kPanel, packed * kPanel,
+                      end - begin, n, nullptr, sums + row * d + column, d, GemmMode::kResume,
+                      scratch(Scratch::kGemm, kGemmScratch)});
+  };
+  std::fill_n(sums, rows * d, 0.0f);
+  const int64_t last = visible.of(block.count - 1);
+  for (int64_t column = 0; column < d; column += d_call) {
+    const int64_t n = std::min(d_call, d - column);
+    for (int64_t base = 0; base < last; base += kKeyBlock) {
+      const int64_t packed = std::min(kKeyBlock, last - base), stop = base + packed;
+      kernels.pack_columns(head_of(v, base, block.kv_head) + column, v.row_stride, packed, n, panels);
+      for (int64_t row = 0; row < rows; row += kTogether) {
+        const int64_t count = std::min(kTogether, rows - row);
+        const int64_t common = std::clamp(visible.of(row / block.group), base, stop);
+        chain(row, count, base, base, common, column, n, packed);
+        for (int64_t r = row; r < row + count; ++r)
+          chain(r, 1, base, common, std::min(stop, visible.of(r / block.group)), column, n, packed);
+      }
+    }
+  }
+}
+
+void attend(const KernelTable& kernels, const Block& block, const AttentionSegment& segment, float scale,
+            const Tensor& out) {
+  const int64_t d = block.d_head(), n_keys = segment.k.rows();
+  const int64_t i0 = block.begin - segment.q_begin;
+  const Visible visible = segment.causal ? Visible{n_keys - segment.n_q + i0 + 1, 1} : Visible{n_keys, 0};
+  const int64_t most = visible.of(block.count - 1), stride = score_stride(most);
+  float* scores = scratch(Scratch::kScores, block.rows() * stride);
+  score(kernels, block, segment.k, most, scores, stride);
+
+  // The sum of a row's numerators waits behind its scores.
+  for (int64_t row = 0; row < block.rows(); ++row) {
+    float* x = scores + row * stride;
+    const float sum = kernels.softmax_numerator(x, visible.of(row / block.group), scale);
+    x[stride - 1] = sum;
+  }
+  float* sums = scratch(Scratch::kSums, block.rows() * d);
+  weigh(kernels, block, segment.v, visible, scores, stride, sums);
+  for (int64_t row = 0; row < block.rows(); ++row) {
+    const int64_t i = row / block.group, head = block.kv_head * block.group + row % block.group;
+    float* target = out.as<float>() + (block.begin + i) * out.row_stride + head * d;
+    kernels.scale(sums + row * d, 1.0f / scores[row * stride + stride - 1], d, target);
+  }
+}
+
+void check_segment(const Tensor& q, const AttentionSegment& s) {
+  const bool heads =
+      is_heads(s.k, q.shape[2]) && is_heads(s.v, q.shape[2]) && same_shape(s.k, s.v) && q.shape[1] % s.k.shape[1] == 0;
+  require_shapes(
+      heads && s.q_begin >= 0 && s.n_q >= 0 && s.n_q <= q.rows() - s.q_begin &&
+          s.k.rows() >= (s.causal ? std::max<int64_t>(s.n_q, 1) : 1),
+      "attention",
+      "expected k and v (n_keys, n_kv_heads, d_head), n_heads a multiple of n_kv_heads, rows inside q, a key "
+      "for every row",
+      {{"q", q}, {"k", s.k}, {"v", s.v}});
+}
+
+}  // namespace
+
+void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out) {
+  require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_f32(out, 3) && same_shape(q, out), "attention",
+                 "expected q and out (m, n_heads, d_head)", {{"q", q}, {"out", out}});
+  struct Piece {
+    size_t segment;
+    int64_t begin, count, kv_head;
+  };
+  std::vector<Piece> pieces;
+  for (size_t index = 0; index < segments.size(); ++index) {
+    const AttentionSegment& s = segments[index];
+    check_segment(q, s);
+    const int64_t n_kv_heads = s.k.shape[1];
+    const int64_t rows = rows_per_block(s.k.rows(), q.shape[1] / n_kv_heads);
+    for (int64_t i = 0; i < s.n_q; i += rows)
+      for (int64_t head = 0; head < n_kv_heads; ++head)
+        pieces.push_back({index, s.q_begin + i, std::min(rows, s.n_q - i), head});
+  }
+  pool_.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t index) {
+    const Piece& piece = pieces[static_cast<size_t>(index)];
+    const AttentionSegment& segment = segments[piece.segment];
+    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.shape[1]}, segment, scale,
+           out);
+  });
+}
+
+void CpuOps::attention_probs(const Tensor& q, const Tensor& k, float scale, const Tensor& out) {
+  require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_heads(k, q.shape[2]) && q.shape[1] % k.shape[1] == 0 &&
+                     is_f32(out, 2) && out.rows() == q.rows() && out.shape[1] == k.rows() && k.rows() > 0,
+                 "attention_probs",
+                 "expected q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head), out (n_probe, n_keys)",
+                 {{"q", q}, {"k", k}, {"out", out}});
+  const int64_t n_keys = k.rows(), n_heads = q.shape[1], n_kv_heads = k.shape[1], group = n_heads / n_kv_heads;
+  const int64_t stride = score_stride(n_keys);
+  // Probabilities of all heads for some rows at a time, so that heads can run at once and add up in their order.
+  constexpr int64_t kFloats = 1 << 21;
+  const int64_t rows = std::clamp(kFloats / (n_heads * stride), int64_t{1}, kBlockRows);
+  const AlignedBuffer buffer(static_cast<size_t>(n_heads * rows * stride) * sizeof(float));
+  for (int64_t begin = 0; begin < q.rows(); begin += rows) {
+    const int64_t count = std::min(rows, q.rows() - begin);
+    const auto scores_of = [&](int64_t kv_head) { return buffer.as<float>() + kv_head * rows * group * stride; };
+    pool_.parallel_for(n_kv_heads, [&](int64_t kv_head) {
+      float* scores = scores_of(kv_head);
+      score(kernels_, {q, begin, count, kv_head, group}, k, n_keys, scores, stride);
+      for (int64_t row = 0; row < count * group; ++row) {
+        float* x = scores + row * stride;
+        kernels_.scale(x, 1.0f / kernels_.softmax_numerator(x, n_keys, scale), n_keys, x);
+      }
+    });
+    for_rows(count, n_heads * n_keys, [&](int64_t first, int64_t end) {
+      for (int64_t i = first; i < end; ++i) {
+        float* mean = out.as<float>() + (begin + i) * out.row_stride;
+        std::fill_n(mean, n_keys, 0.0f);
+        for (int64_t head = 0; head < n_heads; ++head)
+          kernels_.add(mean, scores_of(head / group) + (i * group + head % group) * stride, n_keys);
+        kernels_.scale(mean, 1.0f / static_cast<float>(n_heads), n_keys, mean);
+      }
+    });
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,111 @@
+// Norms, activations, sums, rotary positions: rows on their own.
+#include <cmath>
+
+#include "base/error.h"
+#include "ops/cpu_ops.h"
+#include "ops/shapes.h"
+
+namespace fovea {
+namespace {
+
+static_assert(static_cast<int>(Activation::kGelu) == 0 && static_cast<int>(Activation::kGeluTanh) == 1 &&
+                  static_cast<int>(Activation::kQuickGelu) == 2 && static_cast<int>(Activation::kSilu) == 3 &&
+                  static_cast<int>(Activation::kRelu) == kActivations - 1,
+              "KernelTable::activate is indexed by Activation");
+
+// A vector of d numbers.
+bool is_vector(const Tensor& tensor, int64_t d) { return is_f32(tensor, 1) && tensor.rows() == d && tensor.dense(); }
+
+float* row_of(const Tensor& tensor, int64_t row) { return tensor.as<float>() + row * tensor.row_stride; }
+
+}  // namespace
+
+void CpuOps::rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) {
+  require_shapes(is_f32(x, 2) && is_f32(out, 2) && same_shape(x, out) && is_vector(weight, x.shape[1]), "rms_norm",
+                 "expected x and out (m, d), weight (d)", {{"x", x}, {"weight", weight}, {"out", out}});
+  const int64_t d = x.shape[1];
+  for_rows(x.rows(), 2 * d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernels_.rms_norm(row_of(x, i), weight.as<float>(), eps, d, row_of(out, i));
+  });
+}
+
+void CpuOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) {
+  require_shapes(is_f32(x, 2) && is_f32(out, 2) && same_shape(x, out) && is_vector(weight, x.shape[1]) &&
+                     (bias.empty() || is_vector(bias, x.shape[1])),
+                 "layer_norm", "expected x and out (m, d), weight and bias (d)",
+                 {{"x", x}, {"weight", weight}, {"bias", bias}, {"out", out}});
+  const int64_t d = x.shape[1];
+  for_rows(x.rows(), 3 * d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      kernels_.layer_norm(row_of(x, i), weight.as<float>(), bias.as<float>(), eps, d, row_of(out, i));
+  });
+}
+
+void CpuOps::normalise_rows(const Tensor& x, const Tensor& out) {
+  require_shapes(is_f32(x, 2) && is_f32(out, 2) && same_shape(x, out), "normalise_rows", "expected x and out (m, d)",
+                 {{"x", x}, {"out", out}});
+  for_rows(x.rows(), 2 * x.shape[1], [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernels_.normalise(row_of(x, i), x.shape[1], row_of(out, i));
+  });
+}
+
+void CpuOps::activate(const Tensor& x, Activation kind) {
+  require_shapes(is_f32(x, 2), "activate", "expected x (m, d)", {{"x", x}});
+  const auto kernel = kernels_.activate[static_cast<size_t>(kind)];
+  for_rows(x.rows(), 4 * x.shape[1], [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernel(row_of(x, i), x.shape[1]);
+  });
+}
+
+void CpuOps::gated(const Tensor& x, Activation kind, const Tensor& out) {
+  require_shapes(is_f32(x, 2) && is_f32(out, 2) && x.rows() == out.rows() && x.shape[1] == 2 * out.shape[1], "gated",
+                 "expected x (m, 2 d), out (m, d)", {{"x", x}, {"out", out}});
+  const int64_t d = out.shape[1];
+  const auto kernel = kernels_.gated[static_cast<size_t>(kind)];
+  for_rows(x.rows(), 6 * d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernel(row_of(x, i), row_of(x, i) + d, d, row_of(out, i));
+  });
+}
+
+void CpuOps::add(const Tensor& x, const Tensor& y) {
+  const bool broadcast = y.rank == 1;
+  require_shapes(is_f32(x, 2) && (broadcast ? is_vector(y, x.shape[1]) : is_f32(y, 2) && same_shape(x, y)), "add",
+                 "expected x (m, d), y (m, d) or (d)", {{"x", x}, {"y", y}});
+  for_rows(x.rows(), 2 * x.shape[1], [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      kernels_.add(row_of(x, i), broadcast ? y.as<float>() : row_of(y, i), x.shape[1]);
+  });
+}
+
+void CpuOps::rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) {
+  const auto half = static_cast<int64_t>(inv_freq.size());
+  require_shapes(
+      is_f32(table, 2) && table.rows() == static_cast<int64_t>(positions.size()) && table.shape[1] == 2 * half,
+      "rope_table", "expected one row per position, two columns per frequency", {{"table", table}});
+  for_rows(table.rows(), 32 * half, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* out = row_of(table, row);
+      for (int64_t i = 0; i < half; ++i) {
+        const float angle = static_cast<float>(positions[static_cast<size_t>(row)]) * inv_freq[static_cast<size_t>(i)];
+        out[i] = std::cos(angle);
+        out[half + i] = std::sin(angle);
+      }
+    }
+  });
+}
+
+void CpuOps::rope(const Tensor& x, const Tensor& table) {
+  require_shapes(is_f32(x, 3) && is_f32(table, 2) && x.rows() == table.rows() && x.shape[2] == table.shape[1] &&
+                     x.shape[2] % 2 == 0,
+                 "rope", "expected x (m, n_heads, d_head), table (m, d_head), d_head even",
+                 {{"x", x}, {"table", table}});
+  const int64_t d_head = x.shape[2];
+  for_rows(x.rows(), 2 * x.row_elements(), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* cosine = row_of(table, i);
+      kernels_.rope(row_of(x, i), cosine, cosine + d_head / 2, x.shape[1], d_head);
+    }
+  });
+}
+
+}  // namespace fovea

@@ -1,0 +1,111 @@
+// Matrix products: cut into blocks of rows and panels that the gemm kernels take.
+#include <algorithm>
+
+#include "base/error.h"
+#include "ops/cpu_ops.h"
+#include "ops/packed_panels.h"
+#include "ops/shapes.h"
+#include "ops/workspace.h"
+
+namespace fovea {
+namespace {
+
+int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// How an (m, n) product is cut: panels first, rows where a block would not fit the kernel.
+struct Blocks {
+  int64_t panels;  // per block
+  int64_t across;  // blocks of panels
+  int64_t rows;    // per block
+  int64_t down;    // blocks of rows
+};
+
+Blocks cut(int64_t m, int64_t n, int threads, int64_t most_panels) {
+  constexpr int64_t kAbreast = 4;  // panels that a kernel likes to take together
+  const int64_t n_panels = ceil_divide(n, kPanel);
+  Blocks blocks{};
+  blocks.down = ceil_divide(m, kGemmRows);
+  // Whole strips of 12 rows, which is what every tier packs.
+  blocks.rows = std::min(kGemmRows, ceil_divide(ceil_divide(m, blocks.down), 12) * 12);
+  blocks.down = ceil_divide(m, blocks.rows);
+  // Four blocks per thread even out the end; one thread has nothing to even out.
+  const int64_t wanted = threads == 1 ? n_panels : ceil_divide(n_panels * blocks.down, 4 * threads);
+  blocks.panels = std::clamp(ceil_divide(wanted, kAbreast) * kAbreast, int64_t{1}, most_panels);
+  blocks.across = ceil_divide(n_panels, blocks.panels);
+  return blocks;
+}
+
+// Below this many multiply-adds, waking a thread costs more than it saves.
+constexpr int64_t kWorthSharing = 100000;
+
+bool bias_fits(const Tensor& bias, int64_t n) {
+  return bias.empty() || (is_f32(bias, 1) && bias.rows() == n && bias.dense());
+}
+
+}  // namespace
+
+void CpuOps::linear(const Tensor& x, const PackedMatrix& packed, const Tensor& bias, const Tensor& out,
+                    bool accumulate) {
+  const auto* w = dynamic_cast<const PackedPanels*>(&packed);
+  if (w == nullptr) throw Error(ErrorCode::kInternal, "linear: weights packed by another backend");
+  const int64_t m = x.rows(), n = w->outputs(), k = w->inputs();
+  require_shapes(
+      is_f32(x, 2) && is_f32(out, 2) && x.shape[1] == k && out.shape[1] == n && out.rows() == m && bias_fits(bias, n),
+      "linear",
+      ("expected x (m, k), out (m, n), bias (n) or none for w " + std::to_string(n) + " x " + std::to_string(k))
+          .c_str(),
+      {{"x", x}, {"bias", bias}, {"out", out}});
+  if (m == 0) return;
+  const auto kernel = w->dtype() == DType::kF32   ? kernels_.gemm_f32
+                      : w->dtype() == DType::kF16 ? kernels_.gemm_f16
+                                                  : kernels_.gemm_bf16;
+  const int threads = m * n * k < kWorthSharing ? 1 : pool_.threads();
+  const Blocks blocks = cut(m, n, threads, kGemmColumns / kPanel);
+  const auto block = [&](int64_t index) {
+    const int64_t row = index % blocks.down * blocks.rows, panel = index / blocks.down * blocks.panels;
+    const int64_t column = panel * kPanel;
+    GemmTask task{};
+    task.x = x.as<float>() + row * x.row_stride;
+    task.x_stride = x.row_stride;
+    task.m = std::min(blocks.rows, m - row);
+    task.panels = w->panel(panel);
+    task.panel_stride = w->panel_stride();
+    task.k = k;
+    task.n = std::min(blocks.panels * kPanel, n - column);
+    task.bias = bias.empty() ? nullptr : bias.as<float>() + column;
+    task.out = out.as<float>() + row * out.row_stride + column;
+    task.out_stride = out.row_stride;
+    task.mode = accumulate ? GemmMode::kAdd : GemmMode::kStore;
+    task.scratch = scratch(Scratch::kGemm, kGemmScratch);
+    kernel(task);
+  };
+  if (threads == 1) {
+    for (int64_t i = 0; i < blocks.across * blocks.down; ++i) block(i);
+  } else {
+    pool_.parallel_for(blocks.across * blocks.down, block);
+  }
+}
+
+void CpuOps::dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) {
+  const int64_t m = a.rows(), n = b.rows(), k = a.rank == 2 ? a.shape[1] : 0;
+  require_shapes(
+      is_f32(a, 2) && is_f32(b, 2) && is_f32(out, 2) && b.shape[1] == k && out.rows() == m && out.shape[1] == n,
+      "dot_rows", "expected a (m, k), b (n, k), out (m, n)", {{"a", a}, {"b", b}, {"out", out}});
+  if (m == 0 || n == 0) return;
+  constexpr int64_t kMostPacked = 1 << 18;  // floats of b per block: half of a usual L2
+  const int64_t most = std::clamp(kMostPacked / (kPanel * std::max<int64_t>(k, 1)), int64_t{1}, kGemmColumns / kPanel);
+  const Blocks blocks = cut(m, n, pool_.threads(), most);
+  pool_.parallel_for(blocks.across, [&](int64_t index) {
+    const int64_t column = index * blocks.panels * kPanel;
+    const int64_t count = std::min(blocks.panels * kPanel, n - column);
+    float* panels = scratch(Scratch::kPanels, ceil_divide(count, kPanel) * kPanel * k);
+    kernels_.pack_rows(b.as<float>() + column * b.row_stride, b.row_stride, count, k, panels);
+    for (int64_t row = 0; row < m; row += blocks.rows) {
+      kernels_.gemm_f32({a.as<float>() + row * a.row_stride, a.row_stride, std::min(blocks.rows, m - row), panels,
+                         k * kPanel, k, count, nullptr, out.as<float>() + row * out.row_stride + column, out.row_stride,
+                         GemmMode::kStore, scratch(Scratch::kGemm, kGemmScratch)});
+    }
+  });
+}
+
+}  // namespace fovea
