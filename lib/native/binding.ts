@@ -174,7 +174,6 @@ export interface NativeModel {
 
 /** The addon. */
 export interface NativeBinding {
-  version: string;
   cpuInfo(): CpuInfo;
   /** Must be called once per environment before the first load. */
   listen(onEvents: (events: NativeEvent[]) => void): void;

@@ -76,7 +76,8 @@ void Engine::guarded(uint32_t id, Work&& work) {
   } catch (const Error& error) {
     end(id, {id, ErrorReport{error.code(), error.what()}});
   } catch (const std::bad_alloc&) {
-    end(id, {id, ErrorReport{ErrorCode::kOutOfMemory, "not enough memory for this request; use fewer images or a shorter prompt"}});
+    end(id, {id, ErrorReport{ErrorCode::kOutOfMemory,
+                             "not enough memory for this request; use fewer images or a shorter prompt"}});
   } catch (const std::exception& error) {
     end(id, {id, ErrorReport{ErrorCode::kInternal, error.what()}});
   }
@@ -110,10 +111,14 @@ std::vector<Engine::Job> Engine::next_jobs() {
   std::vector<Job> jobs;
   bool admitted = active_.size() >= kMaxActive;
   for (auto job = queue_.begin(); job != queue_.end();) {
-    const bool cancelled = std::visit([&](const auto& j) {
-      if constexpr (requires { j.cancelled; }) return j.cancelled->load();
-      else return j->cancelled();
-    }, *job);
+    const bool cancelled = std::visit(
+        [&](const auto& j) {
+          if constexpr (requires { j.cancelled; })
+            return j.cancelled->load();
+          else
+            return j->cancelled();
+        },
+        *job);
     if (cancelled || !admitted) {
       admitted = admitted || !cancelled;
       jobs.push_back(std::move(*job));
@@ -147,7 +152,8 @@ void Engine::start(Job job) {
 
 // Sends what a generation has to say.
 void Engine::flush(Generation& generation) {
-  if (auto tokens = generation.take_tokens(); !tokens.empty()) emit_({generation.id(), std::move(tokens)});
+  if (TokensReport tokens = generation.take_tokens(); !tokens.tokens.empty())
+    emit_({generation.id(), std::move(tokens)});
   if (generation.finished()) end(generation.id(), {generation.id(), generation.report()});
 }
 

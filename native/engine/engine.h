@@ -36,7 +36,7 @@ class Engine {
   // Ends a request within one layer or token; unknown ids are ignored: it may have ended already.
   void cancel(uint32_t id);
 
-  // Cancels everything, fails what is queued with kDisposed, joins the thread and frees the model. Idempotent;
+  // Cancels everything, joins the thread and frees the model. Idempotent;
   // callable from any thread but the engine's.
   void stop();
 

@@ -23,8 +23,9 @@ struct InputRows {
 std::vector<InputRows> read_inputs(const ForwardRequest& request, int64_t context) {
   const auto total = static_cast<int64_t>(request.input_ids.size());
   if (request.batch < 1 || request.batch > kMaxBatch || total == 0 || total % request.batch != 0)
-    throw Error(ErrorCode::kInvalidArgument, "input_ids must have the shape (batch, rows) with at least one row and at most " +
-                                                 std::to_string(kMaxBatch) + " sequences");
+    throw Error(ErrorCode::kInvalidArgument,
+                "input_ids must have the shape (batch, rows) with at least one row and at most " +
+                    std::to_string(kMaxBatch) + " sequences");
   if (request.attention_mask.size() != request.input_ids.size())
     throw Error(ErrorCode::kInvalidArgument, "attention_mask must have the shape of input_ids");
   const int64_t n_rows = total / request.batch;
@@ -37,7 +38,8 @@ std::vector<InputRows> read_inputs(const ForwardRequest& request, int64_t contex
   }
   for (size_t b = 0; b < inputs.size(); ++b) {
     const std::string name = "sequence " + std::to_string(b);
-    if (inputs[b].ids.empty()) throw Error(ErrorCode::kInvalidArgument, name + " is masked out completely by attention_mask");
+    if (inputs[b].ids.empty())
+      throw Error(ErrorCode::kInvalidArgument, name + " is masked out completely by attention_mask");
     if (static_cast<int64_t>(inputs[b].ids.size()) > context)
       throw Error(ErrorCode::kContextLength, name + " has " + std::to_string(inputs[b].ids.size()) +
                                                  " rows; this model's context holds " + std::to_string(context));
@@ -81,7 +83,8 @@ void return_logits(Model& model, const ForwardRequest& request, const std::vecto
 }
 
 HostTensor to_host(Model& model, const Tensor& x, int64_t n_images) {
-  HostTensor host{std::vector<float>(static_cast<size_t>(x.elements())), {n_images, n_images == 0 ? 0 : x.rows() / n_images, x.row_elements()}};
+  HostTensor host{std::vector<float>(static_cast<size_t>(x.elements())),
+                  {n_images, n_images == 0 ? 0 : x.rows() / n_images, x.row_elements()}};
   if (!host.data.empty()) model.ops->copy_to_host(x, host.data.data());
   return host;
 }
@@ -106,7 +109,8 @@ ForwardReport forward_pass(Model& model, const ForwardRequest& request, const st
   size_t image = 0;
   for (const InputRows& sequence : inputs) {
     const auto begin = static_cast<int64_t>(stream.positions.size());
-    image += append_sequence(model, sequence.ids, images, image, stream.hidden.slice(begin, static_cast<int64_t>(sequence.ids.size())), stream);
+    image += append_sequence(model, sequence.ids, images, image,
+                             stream.hidden.slice(begin, static_cast<int64_t>(sequence.ids.size())), stream);
     sessions.push_back(std::make_unique<Session>(*model.ops, config, plan, request.keep_lists));
     session_list.push_back(sessions.back().get());
   }

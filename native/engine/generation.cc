@@ -14,8 +14,9 @@ void Generation::start(Model& model) {
   prompt_rows_ = static_cast<int64_t>(request_.input_ids.size());
   if (prompt_rows_ == 0) throw Error(ErrorCode::kInvalidArgument, "the prompt is empty; give at least one token");
   if (prompt_rows_ >= config.context)
-    throw Error(ErrorCode::kContextLength, "the prompt has " + std::to_string(prompt_rows_) + " rows before pruning; this model's context holds " +
-                                               std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
+    throw Error(ErrorCode::kContextLength,
+                "the prompt has " + std::to_string(prompt_rows_) + " rows before pruning; this model's context holds " +
+                    std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
   session_.emplace(*model.ops, config, parse_plan(request_.plan, config.n_layers), request_.keep_lists);
   sampler_.emplace(request_.sampling, config.vocab);
   sampler_->observe(request_.input_ids);

@@ -32,7 +32,7 @@ class Generation {
   bool cancelled() const { return cancelled_->load(std::memory_order_relaxed); }
 
   // Tokens sampled since the last call.
-  std::vector<SampledToken> take_tokens() { return std::exchange(fresh_, {}); }
+  TokensReport take_tokens() { return {std::exchange(fresh_, {}), request_.sampling.logprobs >= 0}; }
   EndReport report() const;
 
   uint32_t id() const { return id_; }

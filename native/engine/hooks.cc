@@ -17,7 +17,8 @@ std::vector<std::vector<int32_t>> select_rows(Ops& ops, const PlanStep& step, co
     const int64_t keep = allocate(step.keep, span);
     switch (step.kind) {
       case PlanStep::Kind::kSelectTopK:
-        keep_lists.push_back(select_top_k(scores.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.count)), keep));
+        keep_lists.push_back(
+            select_top_k(scores.subspan(static_cast<size_t>(span.begin), static_cast<size_t>(span.count)), keep));
         break;
       case PlanStep::Kind::kSelectMaxMin:
         keep_lists.push_back(select_max_min(ops, stream.hidden.slice(sequence.begin + span.begin, span.count), keep));
@@ -50,7 +51,8 @@ void end_report(StageReport& report, const Sequence& sequence, bool keep_lists) 
     report.images[i].rows_out = span.count;
     if (!keep_lists) continue;
     for (int64_t row = span.begin; row < span.begin + span.count; ++row)
-      report.images[i].kept.push_back(static_cast<int32_t>(sequence.origin[static_cast<size_t>(row)] - span.origin_begin));
+      report.images[i].kept.push_back(
+          static_cast<int32_t>(sequence.origin[static_cast<size_t>(row)] - span.origin_begin));
   }
 }
 
@@ -104,8 +106,6 @@ void DecodeHook::before_layer(int layer, RowStream& stream) {
     stream.positions[i] = sessions_[i]->next_position[static_cast<size_t>(layer)]++;
 }
 
-SubLayers DecodeHook::sub_layers(int layer) const {
-  return sessions_.front()->plan.decode[static_cast<size_t>(layer)];
-}
+SubLayers DecodeHook::sub_layers(int layer) const { return sessions_.front()->plan.decode[static_cast<size_t>(layer)]; }
 
 }  // namespace fovea

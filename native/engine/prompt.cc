@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kImagesPerPass = 4;
 
 // Where the images of a sequence are: runs of image tokens cut into images of the given rows.
-std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, std::span<const int64_t> rows_per_image) {
+std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token,
+                             std::span<const int64_t> rows_per_image) {
   std::vector<Span> spans;
   const auto n = static_cast<int64_t>(ids.size());
   for (int64_t row = 0; row < n;) {
@@ -21,8 +22,8 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
     }
     const size_t image = spans.size();
     if (image == rows_per_image.size())
-      throw Error(ErrorCode::kInvalidArgument, "input_ids hold image tokens for more than the " + std::to_string(image) +
-                                                   " images that pixel_values hold");
+      throw Error(ErrorCode::kInvalidArgument, "input_ids hold image tokens for more than the " +
+                                                   std::to_string(image) + " images that pixel_values hold");
     const int64_t count = rows_per_image[image];
     const int64_t end = std::min(n, row + count);
     const auto same = std::find_if(ids.begin() + row, ids.begin() + end, [&](int32_t id) { return id != image_token; });
@@ -89,8 +90,8 @@ size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRo
   const int64_t vocab = model.decoder->config().vocab;
   for (int32_t id : text)
     if (id < 0 || id >= vocab)
-      throw Error(ErrorCode::kInvalidArgument, "input_ids hold " + std::to_string(id) + "; this model's vocabulary ends at " +
-                                                   std::to_string(vocab - 1));
+      throw Error(ErrorCode::kInvalidArgument, "input_ids hold " + std::to_string(id) +
+                                                   "; this model's vocabulary ends at " + std::to_string(vocab - 1));
   model.decoder->embed(text, out);
   int64_t image_row = std::accumulate(images.rows_per_image().begin(),
                                       images.rows_per_image().begin() + static_cast<int64_t>(first_image), int64_t{0});

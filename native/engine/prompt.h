@@ -17,7 +17,8 @@ namespace fovea {
 class ImageRows {
  public:
   // Throws kInvalidArgument if an image does not fit the tower. Returns false if cancelled.
-  bool encode(Model& model, const std::vector<ImageInput>& images, const std::atomic<bool>& cancelled, bool keep_features);
+  bool encode(Model& model, const std::vector<ImageInput>& images, const std::atomic<bool>& cancelled,
+              bool keep_features);
 
   const std::vector<int64_t>& rows_per_image() const { return rows_per_image_; }
   int64_t total() const;

@@ -55,6 +55,11 @@ struct Timings {  // milliseconds
   double queue = 0, encode = 0, prefill = 0, decode = 0, select = 0;
 };
 
+struct TokensReport {
+  std::vector<SampledToken> tokens;
+  bool logprobs = false;  // the tokens' log-probabilities mean something
+};
+
 struct EndReport {
   std::string finish_reason;  // "stop", "length", "cancelled"
   int64_t prompt_rows = 0;
@@ -85,7 +90,7 @@ struct ErrorReport {
 
 struct Event {
   uint32_t request;
-  std::variant<std::vector<SampledToken>, EndReport, ForwardReport, ErrorReport> body;
+  std::variant<TokensReport, EndReport, ForwardReport, ErrorReport> body;
 };
 
 }  // namespace fovea

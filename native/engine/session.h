@@ -21,8 +21,9 @@ struct Session {
   LoweredPlan plan;
   bool keep_lists;
   KvCache cache;
-  int64_t prompt_rows = 0;             // before pruning
-  std::vector<int32_t> next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`
+  int64_t prompt_rows = 0;  // before pruning
+  std::vector<int32_t>
+      next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`
   std::vector<StageReport> stages;
   double select_ms = 0;
 };

@@ -26,7 +26,8 @@ std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& 
   if (family == families().end()) {
     std::string known;
     for (const auto& [name, loader] : families()) known += (known.empty() ? "" : ", ") + name;
-    throw Error(ErrorCode::kModelUnsupported, folder + "/config.json: model_type is \"" + type + "\"; Fovea loads " + known);
+    throw Error(ErrorCode::kModelUnsupported,
+                folder + "/config.json: model_type is \"" + type + "\"; Fovea loads " + known);
   }
   auto model = std::make_unique<Model>();
   model->family = type;

@@ -16,11 +16,15 @@ std::string Weights::prefix_of(const std::string& probe, const std::vector<std::
     if (files_.has(prefix + probe)) return prefix;
     tried += (tried.empty() ? "" : ", ") + prefix + probe;
   }
-  throw Error(ErrorCode::kModelFormat, "the weights hold none of " + tried + "; they are incomplete or of another architecture");
+  throw Error(ErrorCode::kModelFormat,
+              "the weights hold none of " + tried + "; they are incomplete or of another architecture");
 }
 
 std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name) {
-  matrix_dtype_ = dtype_ == "f32" ? DType::kF32 : dtype_ == "bf16" ? DType::kBF16 : dtype_ == "f16" ? DType::kF16 : parts.front().dtype;
+  matrix_dtype_ = dtype_ == "f32"    ? DType::kF32
+                  : dtype_ == "bf16" ? DType::kBF16
+                  : dtype_ == "f16"  ? DType::kF16
+                                     : parts.front().dtype;
   try {
     auto packed = ops_.pack(parts, matrix_dtype_);
     for (const Tensor& part : parts) parameters_ += part.elements();
@@ -33,13 +37,15 @@ std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, co
 
 // Embedding the rows 0, 1, 2, … converts any dtype to f32 without a second path for it.
 DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
-  const Tensor rows = tensor.rank == 1 ? Tensor(tensor.data, tensor.dtype, tensor.device, {1, tensor.shape[0]}) : tensor;
+  const Tensor rows =
+      tensor.rank == 1 ? Tensor(tensor.data, tensor.dtype, tensor.device, {1, tensor.shape[0]}) : tensor;
   DeviceArray array;
   const Tensor out = array.resize(ops_, {rows.rows(), rows.row_elements()});
   std::vector<int32_t> ids(static_cast<size_t>(rows.rows()));
   std::iota(ids.begin(), ids.end(), 0);
   ops_.embed(rows, ids, out);
-  if (!ops_.all_finite(out)) throw Error(ErrorCode::kNumeric, "weight " + name + " holds NaN or infinity; the file is damaged");
+  if (!ops_.all_finite(out))
+    throw Error(ErrorCode::kNumeric, "weight " + name + " holds NaN or infinity; the file is damaged");
   if (tensor.rank == 1) array.resize(ops_, {tensor.shape[0]});
   parameters_ += tensor.elements();
   bytes_ += static_cast<int64_t>(array.bytes());
@@ -64,7 +70,9 @@ DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& na
   return stacked;
 }
 
-DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) { return to_f32(files_.require(name, {m, n}), name); }
+DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
+  return to_f32(files_.require(name, {m, n}), name);
+}
 
 std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k) {
   return pack({files_.require(name, {n, k})}, name);

@@ -58,6 +58,7 @@ class Ops {
   virtual ~Ops() = default;
   virtual Device device() const = 0;
   virtual std::string tier() const = 0;  // "scalar", "avx2", "avx512", …
+  virtual int threads() const = 0;
 
   // Memory. Contents start undefined. Throws kOutOfMemory.
   virtual Buffer allocate(size_t bytes) = 0;
@@ -77,9 +78,10 @@ class Ops {
   // Norms: x, out (m, d), weight and bias (d); out may be x.
   virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) = 0;
   virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) = 0;
-  virtual void activate(const Tensor& x, Activation kind) = 0;                  // in place, x (m, d)
-  virtual void gated(const Tensor& x, Activation kind, const Tensor& out) = 0;  // x (m, 2d) = [gate | up]; out (m, d) = act(gate) * up
-  virtual void add(const Tensor& x, const Tensor& y) = 0;                       // x (m, d) += y (m, d), or y (d) for every row
+  virtual void activate(const Tensor& x, Activation kind) = 0;  // in place, x (m, d)
+  virtual void gated(const Tensor& x, Activation kind,
+                     const Tensor& out) = 0;               // x (m, 2d) = [gate | up]; out (m, d) = act(gate) * up
+  virtual void add(const Tensor& x, const Tensor& y) = 0;  // x (m, d) += y (m, d), or y (d) for every row
 
   // table (m, d_head): cos of position * inv_freq in the first half of a row, sin in the second.
   virtual void rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) = 0;
@@ -88,16 +90,20 @@ class Ops {
 
   // out (m, n_heads, d_head) = softmax(scale * q k^T) v per segment; n_heads is a multiple of n_kv_heads and query
   // head h reads key head h * n_kv_heads / n_heads. Never holds more than a block of rows x keys.
-  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out) = 0;
+  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale,
+                         const Tensor& out) = 0;
   // out (n_probe, n_keys): softmax over all keys of scale * q k^T, mean over heads, for q (n_probe, n_heads, d_head).
   virtual void attention_probs(const Tensor& q, const Tensor& k, float scale, const Tensor& out) = 0;
 
   // Rows.
-  virtual void embed(const Tensor& table, std::span<const int32_t> ids, const Tensor& out) = 0;  // table (vocab, d) any dtype
-  virtual void gather_rows(const Tensor& x, std::span<const int32_t> rows, const Tensor& out) = 0;  // out may be x if rows ascend
+  virtual void embed(const Tensor& table, std::span<const int32_t> ids,
+                     const Tensor& out) = 0;  // table (vocab, d) any dtype
+  virtual void gather_rows(const Tensor& x, std::span<const int32_t> rows,
+                           const Tensor& out) = 0;  // out may be x if rows ascend
   virtual void copy(const Tensor& x, const Tensor& out) = 0;
   virtual void normalise_rows(const Tensor& x, const Tensor& out) = 0;  // x / |x|_2; a zero row stays zero
-  // (n_images, c, h, w) -> (n_images * (h / p) * (w / p), c * p * p), patches in raster order. Rest rows/columns are cut.
+  // (n_images, c, h, w) -> (n_images * (h / p) * (w / p), c * p * p), patches in raster order. Rest rows/columns are
+  // cut.
   virtual void patches(const Tensor& pixels, int64_t patch_size, const Tensor& out) = 0;
   virtual bool all_finite(const Tensor& x) = 0;
 };
@@ -105,5 +111,9 @@ class Ops {
 // A CPU backend with its own pool. threads 0: one per available core. isa: "auto" or a tier name; an unavailable
 // tier throws kIsa. The environment variable FOVEA_ISA caps "auto".
 std::unique_ptr<Ops> make_cpu_ops(int threads, const std::string& isa);
+
+// Tiers that this CPU can run, slowest first; and the one that "auto" takes, which throws kIsa as make_cpu_ops does.
+std::vector<std::string> cpu_tiers();
+std::string auto_cpu_tier();
 
 }  // namespace fovea

@@ -8,7 +8,7 @@
 namespace fovea {
 
 struct KeepBudget {
-  enum class Of { kStage, kDecoder };           // share of the rows now, or of those that entered decoder layer 0
+  enum class Of { kStage, kDecoder };  // share of the rows now, or of those that entered decoder layer 0
   enum class Rounding { kTrunc, kHalfEven };
 
   double ratio = 0;   // in (0, 1]; 0 when count is set

@@ -20,7 +20,8 @@ std::vector<int32_t> rows_to_keep(Sequence& sequence, std::span<const std::vecto
     span.begin = static_cast<int64_t>(rows.size());
     int64_t previous = -1;
     for (int32_t row : keep_lists[s]) {
-      if (row <= previous || row >= span.count) throw Error(ErrorCode::kInternal, "gather: keep list is not ascending rows of its span");
+      if (row <= previous || row >= span.count)
+        throw Error(ErrorCode::kInternal, "gather: keep list is not ascending rows of its span");
       rows.push_back(static_cast<int32_t>(old_begin + row));
       previous = row;
     }
@@ -58,7 +59,8 @@ void gather(Ops& ops, RowStream& stream, size_t index, std::span<const std::vect
   }
   stream.positions.resize(static_cast<size_t>(n_rows - dropped));
   if (policy == Positions::kCompact) {
-    for (int64_t i = 0; i < n_kept; ++i) stream.positions[static_cast<size_t>(sequence.begin + i)] = static_cast<int32_t>(i);
+    for (int64_t i = 0; i < n_kept; ++i)
+      stream.positions[static_cast<size_t>(sequence.begin + i)] = static_cast<int32_t>(i);
   }
   for (size_t i = 0; i < kept.size(); ++i) sequence.origin[i] = sequence.origin[static_cast<size_t>(kept[i])];
   sequence.origin.resize(kept.size());

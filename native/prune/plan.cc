@@ -23,7 +23,8 @@ T choice(const Json& json, std::string_view key, const std::map<std::string_view
 
 KeepBudget parse_budget(const Json& json) {
   KeepBudget budget;
-  budget.of = choice<KeepBudget::Of>(json, "of", {{"stage", KeepBudget::Of::kStage}, {"decoder", KeepBudget::Of::kDecoder}});
+  budget.of =
+      choice<KeepBudget::Of>(json, "of", {{"stage", KeepBudget::Of::kStage}, {"decoder", KeepBudget::Of::kDecoder}});
   budget.rounding = choice<KeepBudget::Rounding>(
       json, "rounding", {{"trunc", KeepBudget::Rounding::kTrunc}, {"half-even", KeepBudget::Rounding::kHalfEven}});
   if (json.has("ratio") == json.has("count")) json.refuse("ratio", "exactly one of ratio and count");
@@ -45,10 +46,11 @@ PlanStep parse_step(const Json& json) {
     return step;
   }
   if (json.required_string("do") != "select") json.refuse("do", "probe or select");
-  step.kind = choice<PlanStep::Kind>(json, "by", {{"topK", PlanStep::Kind::kSelectTopK},
-                                                  {"maxMin", PlanStep::Kind::kSelectMaxMin},
-                                                  {"uniform", PlanStep::Kind::kSelectUniform},
-                                                  {"random", PlanStep::Kind::kSelectRandom}});
+  step.kind = choice<PlanStep::Kind>(json, "by",
+                                     {{"topK", PlanStep::Kind::kSelectTopK},
+                                      {"maxMin", PlanStep::Kind::kSelectMaxMin},
+                                      {"uniform", PlanStep::Kind::kSelectUniform},
+                                      {"random", PlanStep::Kind::kSelectRandom}});
   step.keep = parse_budget(json.required_object("keep"));
   const int64_t seed = json.int_or("seed", 0);
   if (seed < 0) json.refuse("seed", "an integer of at least 0");
@@ -63,7 +65,8 @@ PlanStage parse_stage(const Json& json, int n_layers) {
       json, "hook", {{"projected", PlanStage::Hook::kProjected}, {"decoder-layer", PlanStage::Hook::kDecoderLayer}});
   if (stage.hook == PlanStage::Hook::kDecoderLayer) {
     const int64_t layer = json.required_int("layer");
-    if (layer < 1 || layer >= n_layers) json.refuse("layer", "a decoder layer from 1 to " + std::to_string(n_layers - 1));
+    if (layer < 1 || layer >= n_layers)
+      json.refuse("layer", "a decoder layer from 1 to " + std::to_string(n_layers - 1));
     stage.layer = static_cast<int>(layer);
   }
   bool probed = false;  // scores belong to the rows at hand only until the next select

@@ -10,7 +10,9 @@ namespace fovea {
 namespace {
 
 void check_keep(int64_t n, int64_t keep) {
-  if (keep < 0 || keep > n) throw Error(ErrorCode::kInternal, "select: cannot keep " + std::to_string(keep) + " of " + std::to_string(n) + " rows");
+  if (keep < 0 || keep > n)
+    throw Error(ErrorCode::kInternal,
+                "select: cannot keep " + std::to_string(keep) + " of " + std::to_string(n) + " rows");
 }
 
 uint64_t splitmix64(uint64_t x) {
@@ -52,12 +54,15 @@ std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t ke
   std::vector<float> similarity(static_cast<size_t>(n * n));  // (n, n)
   ops.copy_to_host(cosine, similarity.data());
 
-  const auto row = [&](int64_t i) { return std::span<const float>(similarity).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n)); };
+  const auto row = [&](int64_t i) {
+    return std::span<const float>(similarity).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n));
+  };
   // Cosine to the nearest other row; distance is 1 - cosine, so farthest means smallest cosine.
   std::vector<float> nearest(static_cast<size_t>(n), -std::numeric_limits<float>::infinity());
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < n; ++j) {
-      if (j != i) nearest[static_cast<size_t>(i)] = std::max(nearest[static_cast<size_t>(i)], row(i)[static_cast<size_t>(j)]);
+      if (j != i)
+        nearest[static_cast<size_t>(i)] = std::max(nearest[static_cast<size_t>(i)], row(i)[static_cast<size_t>(j)]);
     }
   }
   std::vector<int32_t> chosen{static_cast<int32_t>(std::min_element(nearest.begin(), nearest.end()) - nearest.begin())};
@@ -96,7 +101,8 @@ std::vector<int32_t> select_random(int64_t n, int64_t keep, uint64_t seed) {
     state ^= state >> 27;
     const uint64_t draw = state * 0x2545f4914f6cdd1d;
     const int64_t left = n - i;
-    std::swap(rows[static_cast<size_t>(i)], rows[static_cast<size_t>(i + static_cast<int64_t>((draw >> 32) * static_cast<uint64_t>(left) >> 32))]);
+    std::swap(rows[static_cast<size_t>(i)],
+              rows[static_cast<size_t>(i + static_cast<int64_t>((draw >> 32) * static_cast<uint64_t>(left) >> 32))]);
   }
   rows.resize(static_cast<size_t>(keep));
   std::sort(rows.begin(), rows.end());

@@ -34,8 +34,8 @@ int64_t Tensor::row_elements() const {
 Tensor Tensor::slice(int64_t begin, int64_t count) const {
   if (begin < 0 || count < 0 || begin + count > rows()) throw Error(ErrorCode::kInternal, "tensor slice out of range");
   Tensor view = *this;
-  view.data =
-      static_cast<std::byte*>(data) + static_cast<size_t>(begin) * static_cast<size_t>(row_stride) * element_size(dtype);
+  view.data = static_cast<std::byte*>(data) +
+              static_cast<size_t>(begin) * static_cast<size_t>(row_stride) * element_size(dtype);
   view.shape[0] = count;
   return view;
 }

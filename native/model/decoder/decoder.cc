@@ -52,7 +52,8 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
   std::vector<AttentionSegment> segments;
   for (size_t s = 0; s < stream.sequences.size(); ++s) {
     const Sequence& sequence = stream.sequences[s];
-    caches[s]->append(layer, k_heads.slice(sequence.begin, sequence.count), v_heads.slice(sequence.begin, sequence.count));
+    caches[s]->append(layer, k_heads.slice(sequence.begin, sequence.count),
+                      v_heads.slice(sequence.begin, sequence.count));
     segments.push_back({sequence.begin, sequence.count, caches[s]->keys(layer), caches[s]->values(layer), true});
   }
   ops_.attention(q_heads, segments, attention_scale(), attended.reshape_rows({config_.n_heads, config_.d_head}));
@@ -79,7 +80,8 @@ void Decoder::logits(const Tensor& rows, const Tensor& out) {
 Decoder::Probe Decoder::probe_last_row(int layer, const RowStream& stream, const Sequence& sequence) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const Tensor rows = stream.hidden.slice(sequence.begin, sequence.count);
-  const std::span<const int32_t> positions(stream.positions.data() + sequence.begin, static_cast<size_t>(sequence.count));
+  const std::span<const int32_t> positions(stream.positions.data() + sequence.begin,
+                                           static_cast<size_t>(sequence.count));
   const Tensor normed = normed_.resize(ops_, {sequence.count, config_.d_model});
   const Tensor q = q_.resize(ops_, {1, config_.n_heads * config_.d_head});
   const Tensor k = k_.resize(ops_, {sequence.count, config_.n_kv_heads * config_.d_head});
@@ -90,7 +92,8 @@ Decoder::Probe Decoder::probe_last_row(int layer, const RowStream& stream, const
   ops_.linear(normed.slice(sequence.count - 1, 1), *w.q, w.q_bias.view(), q);
   ops_.linear(normed, *w.k, w.k_bias.view(), k);
   ops_.rope_table(positions, config_.inv_freq, table);
-  const Probe probe{q.reshape_rows({config_.n_heads, config_.d_head}), k.reshape_rows({config_.n_kv_heads, config_.d_head})};
+  const Probe probe{q.reshape_rows({config_.n_heads, config_.d_head}),
+                    k.reshape_rows({config_.n_kv_heads, config_.d_head})};
   ops_.rope(probe.q, table.slice(sequence.count - 1, 1));
   ops_.rope(probe.k, table);
   return probe;

@@ -33,15 +33,15 @@ struct DecoderConfig {
 
 // Biases are empty where the model has none.
 struct DecoderLayer {
-  DeviceArray input_norm;                   // (d_model)
-  std::unique_ptr<PackedMatrix> q, k, v;    // (n_heads * d_head, d_model), (n_kv_heads * d_head, d_model) twice
+  DeviceArray input_norm;                 // (d_model)
+  std::unique_ptr<PackedMatrix> q, k, v;  // (n_heads * d_head, d_model), (n_kv_heads * d_head, d_model) twice
   DeviceArray q_bias, k_bias, v_bias;
-  std::unique_ptr<PackedMatrix> o;          // (d_model, n_heads * d_head)
+  std::unique_ptr<PackedMatrix> o;  // (d_model, n_heads * d_head)
   DeviceArray o_bias;
-  DeviceArray post_norm;                    // (d_model)
-  std::unique_ptr<PackedMatrix> gate_up;    // (2 * d_ff, d_model)
+  DeviceArray post_norm;                  // (d_model)
+  std::unique_ptr<PackedMatrix> gate_up;  // (2 * d_ff, d_model)
   DeviceArray gate_up_bias;
-  std::unique_ptr<PackedMatrix> down;       // (d_model, d_ff)
+  std::unique_ptr<PackedMatrix> down;  // (d_model, d_ff)
   DeviceArray down_bias;
 };
 
@@ -71,7 +71,8 @@ class Decoder {
 
   // Runs every layer over stream.hidden in place and appends to caches, one per sequence. Returns false, leaving the
   // stream half done, if cancelled became true; it is looked at before each layer.
-  bool forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, const std::atomic<bool>& cancelled);
+  bool forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
+               const std::atomic<bool>& cancelled);
 
   // Final norm and head: rows (m, d_model) to out (m, vocab). The rows are overwritten.
   void logits(const Tensor& rows, const Tensor& out);

@@ -48,7 +48,8 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
   } else if (type == "llama3") {
     scale_llama3(*scaling, text_config, inv_freq);
   } else if (type != "default") {
-    throw Error(ErrorCode::kModelUnsupported, "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear and llama3");
+    throw Error(ErrorCode::kModelUnsupported,
+                "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear and llama3");
   }
   return inv_freq;
 }

@@ -12,11 +12,12 @@
 namespace fovea {
 namespace {
 
-void expect_type(const Json& config, const std::string& part, const std::string& fallback, const std::string& supported) {
+void expect_type(const Json& config, const std::string& part, const std::string& fallback,
+                 const std::string& supported) {
   const std::string type = config.string_or("model_type", fallback);
   if (type != supported)
-    throw Error(ErrorCode::kModelUnsupported, "config.json: " + part + ".model_type is \"" + type + "\"; Fovea's LLaVA takes \"" +
-                                                  supported + "\"");
+    throw Error(ErrorCode::kModelUnsupported,
+                "config.json: " + part + ".model_type is \"" + type + "\"; Fovea's LLaVA takes \"" + supported + "\"");
 }
 
 std::vector<int64_t> feature_layers(const Json& config) {
@@ -35,11 +36,13 @@ std::vector<int64_t> feature_layers(const Json& config) {
 
 bool keeps_class_row(const Json& config) {
   const std::string strategy = config.string_or("vision_feature_select_strategy", "default");
-  if (strategy != "default" && strategy != "full") config.refuse("vision_feature_select_strategy", "\"default\" or \"full\"");
+  if (strategy != "default" && strategy != "full")
+    config.refuse("vision_feature_select_strategy", "\"default\" or \"full\"");
   return strategy == "full";
 }
 
-std::unique_ptr<Projector> load_projector(Ops& ops, Weights& weights, const Json& config, int64_t d_features, int64_t d_model) {
+std::unique_ptr<Projector> load_projector(Ops& ops, Weights& weights, const Json& config, int64_t d_features,
+                                          int64_t d_model) {
   const std::string prefix =
       weights.prefix_of("linear_1.weight", {"multi_modal_projector.", "model.multi_modal_projector."});
   const bool bias = config.bool_or("multimodal_projector_bias", true);
@@ -63,21 +66,22 @@ void load_llava(Model& model, const Json& config, const LoadOptions& options) {
   const bool tied = text_config.bool_or("tie_word_embeddings", false) || config.bool_or("tie_word_embeddings", false);
 
   Weights weights(*model.ops, *model.files, options.dtype);
-  const std::string tower_prefix =
-      weights.prefix_of("embeddings.class_embedding", {"vision_tower.vision_model.", "model.vision_tower.vision_model.",
-                                                       "vision_tower.", "model.vision_tower."});
+  const std::string tower_prefix = weights.prefix_of(
+      "embeddings.class_embedding",
+      {"vision_tower.vision_model.", "model.vision_tower.vision_model.", "vision_tower.", "model.vision_tower."});
   const std::string decoder_prefix =
       weights.prefix_of("embed_tokens.weight", {"language_model.model.", "model.language_model."});
   const std::string head_prefix =
       tied ? "" : weights.prefix_of("lm_head.weight", {"language_model.", "", "model.language_model."});
   model.tower = std::make_unique<ClipTower>(*model.ops, tower, clip_weights(weights, tower, tower_prefix));
   model.projector = load_projector(*model.ops, weights, config, tower.d_features(), decoder.d_model);
-  DecoderWeights decoder_weights = llama_weights(weights, decoder, text_config, decoder_prefix, tied, head_prefix + "lm_head.weight");
+  DecoderWeights decoder_weights =
+      llama_weights(weights, decoder, text_config, decoder_prefix, tied, head_prefix + "lm_head.weight");
   model.decoder = std::make_unique<Decoder>(*model.ops, decoder, std::move(decoder_weights));
 
   const int64_t default_token = config.int_or("image_token_index", 32000);
-  model.image_token = static_cast<int32_t>(
-      bounded(config, "image_token_id", default_token, 0, std::numeric_limits<int32_t>::max()));
+  model.image_token =
+      static_cast<int32_t>(bounded(config, "image_token_id", default_token, 0, std::numeric_limits<int32_t>::max()));
   model.image_rows = tower.image_rows();
   model.parameters = weights.parameters();
   model.weight_bytes = weights.bytes();

@@ -7,7 +7,8 @@
 
 namespace fovea {
 
-ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers, bool keep_class_row) {
+ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers,
+                            bool keep_class_row) {
   ClipTowerConfig c;
   c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", 12, 1, kMaxLayers));
   c.d_model = bounded(vision_config, "hidden_size", 768, 1, kMaxWidth);
@@ -26,7 +27,8 @@ ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t
     const int64_t state = layer < 0 ? layer + c.n_layers + 1 : layer;
     if (state < 0 || state > c.n_layers)
       throw Error(ErrorCode::kModelFormat, "config.json: vision_feature_layer is " + std::to_string(layer) +
-                                               ", but the vision tower has hidden states 0 to " + std::to_string(c.n_layers));
+                                               ", but the vision tower has hidden states 0 to " +
+                                               std::to_string(c.n_layers));
     c.feature_states.push_back(static_cast<int>(state));
   }
   return c;

@@ -11,15 +11,16 @@ ClipTower::ClipTower(Ops& ops, ClipTowerConfig config, ClipWeights weights)
     : ops_(ops), config_(std::move(config)), weights_(std::move(weights)) {}
 
 TowerFacts ClipTower::facts() const {
-  return {static_cast<int>(weights_.layers.size()), config_.d_model, config_.n_heads, config_.image_size, config_.patch_size};
+  return {static_cast<int>(weights_.layers.size()), config_.d_model, config_.n_heads, config_.image_size,
+          config_.patch_size};
 }
 
 int64_t ClipTower::rows_of(int64_t width, int64_t height) const {
   if (width != config_.image_size || height != config_.image_size) {
     const std::string size = std::to_string(config_.image_size);
     throw Error(ErrorCode::kInvalidArgument, "pixel_values hold an image of " + std::to_string(width) + "x" +
-                                                 std::to_string(height) + " pixels; this vision tower takes " + size + "x" +
-                                                 size + ". Use the model folder's own preprocessor_config.json.");
+                                                 std::to_string(height) + " pixels; this vision tower takes " + size +
+                                                 "x" + size + ". Use the model folder's own preprocessor_config.json.");
   }
   return config_.image_rows();
 }

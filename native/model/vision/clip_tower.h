@@ -31,20 +31,20 @@ struct ClipTowerConfig {
 };
 
 struct ClipLayer {
-  DeviceArray norm1_weight, norm1_bias;              // (d_model)
-  std::unique_ptr<PackedMatrix> q, k, v, out;        // (d_model, d_model)
-  DeviceArray q_bias, k_bias, v_bias, out_bias;      // (d_model)
-  DeviceArray norm2_weight, norm2_bias;              // (d_model)
-  std::unique_ptr<PackedMatrix> fc1, fc2;            // (d_ff, d_model), (d_model, d_ff)
-  DeviceArray fc1_bias, fc2_bias;                    // (d_ff), (d_model)
+  DeviceArray norm1_weight, norm1_bias;          // (d_model)
+  std::unique_ptr<PackedMatrix> q, k, v, out;    // (d_model, d_model)
+  DeviceArray q_bias, k_bias, v_bias, out_bias;  // (d_model)
+  DeviceArray norm2_weight, norm2_bias;          // (d_model)
+  std::unique_ptr<PackedMatrix> fc1, fc2;        // (d_ff, d_model), (d_model, d_ff)
+  DeviceArray fc1_bias, fc2_bias;                // (d_ff), (d_model)
 };
 
 struct ClipWeights {
-  std::unique_ptr<PackedMatrix> patch;  // (d_model, 3 * patch_size^2)
-  DeviceArray class_row;                // (1, d_model)
-  DeviceArray positions;                // (1 + n_patches, d_model)
+  std::unique_ptr<PackedMatrix> patch;         // (d_model, 3 * patch_size^2)
+  DeviceArray class_row;                       // (1, d_model)
+  DeviceArray positions;                       // (1 + n_patches, d_model)
   DeviceArray pre_norm_weight, pre_norm_bias;  // (d_model)
-  std::vector<ClipLayer> layers;        // only as many as the features need
+  std::vector<ClipLayer> layers;               // only as many as the features need
 };
 
 class ClipTower final : public VisionTower {

@@ -1,0 +1,92 @@
+import type { NativeForwardRequest, NativeForwardResult, NativeImage } from "../native/binding.js";
+import { FoveaError } from "./errors.js";
+import type { ForwardInputs, ForwardOptions, TensorInput } from "./inputs.js";
+import type { StageReport } from "./reply.js";
+
+/** What `Model.forward` returns. */
+export interface ForwardResult {
+  /** (batch, rows, vocab) */
+  logits: TensorInput<Float32Array>;
+  /** Per sequence: the input row of each row of logits, -1 where there is none. */
+  rows: Int32Array[];
+  /** Per sequence. */
+  stages: StageReport[][];
+  /** (images, rows per image, features), with `taps`. */
+  visionFeatures?: TensorInput<Float32Array>;
+  /** (images, rows per image, d_model), with `taps`. */
+  projected?: TensorInput<Float32Array>;
+}
+
+/** Checks the inputs' types and shapes and lays them out for the addon. */
+export function readForward(inputs: ForwardInputs, plan: string, options: ForwardOptions): NativeForwardRequest {
+  const ids = inputs.input_ids;
+  checkTensor("input_ids", ids, 2);
+  const mask = inputs.attention_mask;
+  if (mask !== undefined) {
+    checkTensor("attention_mask", mask, 2);
+    if (mask.data.length !== ids.data.length) throw invalid("attention_mask must have the shape of input_ids");
+  }
+  return {
+    inputIds: toInt32(ids.data),
+    attentionMask: mask === undefined ? new Uint8Array(ids.data.length).fill(1) : toMask(mask.data),
+    batch: ids.shape[0] as number,
+    images: readImages(inputs.pixel_values),
+    plan,
+    logitsToKeep: options.logitsToKeep ?? 0,
+    taps: options.taps ?? false,
+    keepLists: options.keepLists ?? false,
+  };
+}
+
+/** Gives the addon's arrays their shapes. */
+export function readForwardResult(result: NativeForwardResult): ForwardResult {
+  const { logits, shape, rows, stages, visionFeatures, visionShape, projected, projectedShape } = result;
+  return {
+    logits: { data: logits, shape },
+    rows,
+    stages,
+    ...(visionFeatures && visionShape && { visionFeatures: { data: visionFeatures, shape: visionShape } }),
+    ...(projected && projectedShape && { projected: { data: projected, shape: projectedShape } }),
+  };
+}
+
+function checkTensor(name: string, tensor: unknown, rank: number): void {
+  const { data, shape } = (tensor ?? {}) as { data?: unknown; shape?: unknown };
+  const isShape = Array.isArray(shape) && shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
+  if (!ArrayBuffer.isView(data) || data instanceof DataView || !isShape || shape.length !== rank) {
+    throw invalid(`${name} must be {data: a typed array, shape: ${rank} sizes}`);
+  }
+  const elements = shape.reduce((product, dim) => product * dim, 1);
+  const { length } = data as Int32Array;
+  if (elements !== length) throw invalid(`${name} has ${length} elements, but its shape [${shape}] means ${elements}`);
+}
+
+function readImages(tensor: TensorInput<Float32Array> | undefined): NativeImage[] {
+  if (tensor === undefined) return [];
+  checkTensor("pixel_values", tensor, 4);
+  const [n = 0, channels, height = 0, width = 0] = tensor.shape;
+  if (!(tensor.data instanceof Float32Array)) throw invalid("pixel_values.data must be a Float32Array");
+  if (channels !== 3)
+    throw invalid(`pixel_values has the shape [${tensor.shape}]; expected [images, 3, height, width]`);
+  const size = 3 * height * width;
+  return Array.from({ length: n }, (_, i) => ({
+    pixels: tensor.data.subarray(i * size, (i + 1) * size),
+    width,
+    height,
+  }));
+}
+
+function toInt32(data: Int32Array | BigInt64Array): Int32Array {
+  if (data instanceof Int32Array) return data;
+  if (!(data instanceof BigInt64Array)) throw invalid("input_ids.data must be an Int32Array or a BigInt64Array");
+  // Ids beyond 32 bits must not wrap around into the vocabulary.
+  return Int32Array.from(data, (id) => (BigInt.asIntN(32, id) === id ? Number(id) : -1));
+}
+
+function toMask(data: ArrayLike<number | bigint>): Uint8Array {
+  return Uint8Array.from(data as ArrayLike<number>, (value) => (Number(value) === 0 ? 0 : 1));
+}
+
+function invalid(message: string): FoveaError {
+  return new FoveaError("ERR_FOVEA_INVALID_ARGUMENT", `${message}.`);
+}

@@ -1,0 +1,35 @@
+import type { Plan } from "../prune/plan.js";
+
+/** Numbers with a shape. */
+export interface TensorInput<Data = Int32Array | BigInt64Array | Uint8Array | Float32Array> {
+  data: Data;
+  shape: number[];
+}
+
+/** What transformers' processors return, by its own names and shapes. */
+export interface ModelInputs {
+  /** (batch, rows): one image token per visual row. */
+  input_ids: TensorInput<Int32Array | BigInt64Array>;
+  /** (batch, rows): 1 for rows that count; default all. */
+  attention_mask?: TensorInput<Int32Array | BigInt64Array | Uint8Array>;
+  /** (images, 3, height, width), normalised. */
+  pixel_values?: TensorInput<Float32Array>;
+}
+
+/** Inputs of `Model.forward`. */
+export interface ForwardInputs extends ModelInputs {
+  /** Rows to drop and sub-layers to skip. */
+  plan?: Plan | undefined;
+}
+
+/** Options of `Model.forward`. */
+export interface ForwardOptions {
+  /** Logits of only the last so many rows of each sequence, as in transformers' `logits_to_keep`; 0, the default: all. */
+  logitsToKeep?: number;
+  /** Return the tower's features and the projected rows too. */
+  taps?: boolean;
+  /** Report which rows every stage kept. */
+  keepLists?: boolean;
+  /** Stops the pass within one layer. */
+  signal?: AbortSignal;
+}

@@ -1,0 +1,229 @@
+import type {
+  NativeEvent,
+  NativeGenerateRequest,
+  NativeImage,
+  NativeModel,
+  NativeModelInfo,
+} from "../native/binding.js";
+import type { LoweredPlan } from "../prune/plan.js";
+import { lowerPlan } from "../prune/validate-plan.js";
+import { encodeChat } from "../text/encode-chat.js";
+import { expandImages } from "../text/expand-images.js";
+import { type Message, parseMessages } from "../text/messages.js";
+import type { ImageInput } from "../vision/image-input.js";
+import { prepareImages } from "../vision/prepare-images.js";
+import { FoveaError, type FoveaErrorCode } from "./errors.js";
+import type { EventHub } from "./event-hub.js";
+import { EventQueue } from "./event-queue.js";
+import { type ForwardResult, readForward, readForwardResult } from "./forward.js";
+import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./generate-options.js";
+import type { ForwardInputs, ForwardOptions, ModelInputs } from "./inputs.js";
+import type { Reply, StreamEvent } from "./reply.js";
+import type { TextIo } from "./text-io.js";
+import { Transcript } from "./transcript.js";
+
+/** Facts of a loaded model. */
+export interface ModelInfo extends NativeModelInfo {
+  /** The folder it was loaded from. */
+  path: string;
+}
+
+/** A prompt in rows. */
+interface Prompt {
+  inputIds: Int32Array;
+  images: NativeImage[];
+}
+
+/** A loaded vision-language model. Requests may overlap: the engine decodes them together. */
+export class Model {
+  /** Facts of the model. */
+  readonly info: ModelInfo;
+  readonly #native: NativeModel;
+  readonly #hub: EventHub;
+  readonly #textIo: () => TextIo;
+  #isDisposed = false;
+
+  /** @internal Use `loadModel`. */
+  constructor(path: string, native: NativeModel, hub: EventHub, textIo: () => TextIo) {
+    this.info = { ...native.info(), path };
+    this.#native = native;
+    this.#hub = hub;
+    this.#textIo = textIo;
+  }
+
+  /**
+   * Answers a conversation.
+   *
+   * @example
+   * const { text, usage } = await model.generate({
+   *   messages: [{ role: "user", content: "What is at the top left?" }],
+   *   images: ["scene.png"],
+   *   plan: { stages: [{ method: "divPrune", keep: 0.25 }] },
+   * });
+   * @throws FoveaError, or the signal's reason when it was aborted.
+   */
+  async generate(options: GenerateOptions): Promise<Reply> {
+    for await (const event of this.stream(options)) {
+      if (event.type === "generation-end") return event.reply;
+    }
+    throw new FoveaError("ERR_FOVEA_INTERNAL", "A stream ended without a reply.");
+  }
+
+  /**
+   * Answers a conversation piece by piece. Leaving the loop stops the generation.
+   *
+   * @example
+   * for await (const event of model.stream({ messages, images })) {
+   *   if (event.type === "text-delta") process.stdout.write(event.text);
+   * }
+   * @throws FoveaError, or the signal's reason when it was aborted.
+   */
+  async *stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
+    const { signal } = options;
+    const start = performance.now();
+    this.#check(signal);
+    const io = this.#textIo();
+    const plan = lowerPlan(options.plan, this.info);
+    const transcript = new Transcript(io.tokenizer, readStops(options));
+    const sampling = readSampling(options);
+    const maxTokens = readMaxTokens(options, io.maxTokens);
+    const prompt = await this.#prompt(io, options.messages, options.images, signal);
+    const preprocess = performance.now() - start;
+    const request: NativeGenerateRequest = {
+      ...prompt,
+      plan: nativePlan(plan),
+      sampling,
+      maxTokens,
+      stopIds: io.stopIds,
+      keepLists: options.keepLists ?? false,
+    };
+    const events = this.#run((native) => native.generate(request), signal);
+    for await (const event of events) {
+      if (event.kind === "tokens") {
+        const delta = transcript.add(event.tokens);
+        if (delta !== null) yield { type: "text-delta", ...delta };
+        if (transcript.isStopped) events.cancel();
+      } else if (event.kind === "end") {
+        const { end } = event;
+        if (end.finishReason === "cancelled" && !transcript.isStopped) throw disposed();
+        const rest = transcript.finish();
+        if (rest !== null) yield { type: "text-delta", ...rest };
+        const total = performance.now() - start;
+        yield { type: "generation-end", reply: transcript.reply(end, plan, { preprocess, total }) };
+      }
+    }
+  }
+
+  /**
+   * One forward pass, for people who measure. Without rows dropped, logits are (batch, rows, vocab) as in
+   * transformers; otherwise (batch, most rows left, vocab), where `rows` tells which input row each belongs to.
+   *
+   * @example
+   * const { logits } = await model.forward(await model.process(messages));
+   * @throws FoveaError, or the signal's reason when it was aborted.
+   */
+  async forward(inputs: ForwardInputs, options: ForwardOptions = {}): Promise<ForwardResult> {
+    this.#check(options.signal);
+    const request = readForward(inputs, nativePlan(lowerPlan(inputs.plan, this.info)), options);
+    for await (const event of this.#run((native) => native.forward(request), options.signal)) {
+      if (event.kind === "forward") return readForwardResult(event.result);
+    }
+    throw disposed();
+  }
+
+  /**
+   * Turns messages into the inputs of `forward`, as transformers' processor would.
+   *
+   * @throws FoveaError
+   */
+  async process(
+    messages: Message[],
+    options: { images?: ImageInput[]; signal?: AbortSignal } = {},
+  ): Promise<ModelInputs> {
+    this.#check(options.signal);
+    const { inputIds, images } = await this.#prompt(this.#textIo(), messages, options.images, options.signal);
+    const shape = [1, inputIds.length];
+    const inputs: ModelInputs = {
+      input_ids: { data: inputIds, shape },
+      attention_mask: { data: new Int32Array(inputIds.length).fill(1), shape },
+    };
+    const [first] = images;
+    if (first === undefined) return inputs;
+    const data = new Float32Array(images.reduce((sum, { pixels }) => sum + pixels.length, 0));
+    let at = 0;
+    for (const { pixels } of images) {
+      data.set(pixels, at);
+      at += pixels.length;
+    }
+    return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+  }
+
+  /** Stops what is running, which fails with ERR_FOVEA_DISPOSED, and frees the memory. May be called twice. */
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await this.#native.dispose();
+  }
+
+  /** `await using model = await loadModel(…)` */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    if (this.#isDisposed) throw disposed();
+  }
+
+  async #prompt(
+    io: TextIo,
+    messages: Message[],
+    images: ImageInput[] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Prompt> {
+    const parsed = parseMessages(messages, { images });
+    const ids = encodeChat(io.tokenizer, io.template, parsed.messages, { maxTokens: this.info.contextLength });
+    const preprocess = this.#hub.binding.preprocess.bind(this.#hub.binding);
+    const prepared = await prepareImages(parsed.images, io.preprocessor, preprocess, { signal });
+    this.#check(signal);
+    return { inputIds: expandImages(ids, this.info.imageTokenId, prepared.rows), images: prepared.images };
+  }
+
+  /** The events of one request. Leaving the loop, or an abort, cancels it; an abort is noticed at once. */
+  #run(submit: (native: NativeModel) => number, signal?: AbortSignal): AsyncIterable<NativeEvent> & { cancel(): void } {
+    const queue = new EventQueue<NativeEvent>();
+    const request = this.#hub.request(
+      () => submit(this.#native),
+      (event) => queue.push(event),
+    );
+    const cancel = () => this.#native.cancel(request);
+    async function* events(): AsyncGenerator<NativeEvent, void, undefined> {
+      const onAbort = () => {
+        cancel();
+        queue.fail(signal?.reason);
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      try {
+        signal?.throwIfAborted();
+        for (;;) {
+          for (const event of await queue.next()) {
+            if (event.kind === "error") throw new FoveaError(event.code as FoveaErrorCode, event.message);
+            yield event;
+            if (event.kind !== "tokens") return;
+          }
+        }
+      } finally {
+        signal?.removeEventListener("abort", onAbort);
+        cancel();
+      }
+    }
+    return Object.assign(events(), { cancel });
+  }
+}
+
+function nativePlan(plan: LoweredPlan): string {
+  return plan.stages.length === 0 && plan.skip.length === 0 ? "" : JSON.stringify(plan);
+}
+
+function disposed(): FoveaError {
+  return new FoveaError("ERR_FOVEA_DISPOSED", "The model was disposed. Load it again.");
+}

@@ -1,0 +1,64 @@
+import type { NativeStageReport } from "../native/binding.js";
+import type { LoweredPlan } from "../prune/plan.js";
+
+/** What a stage of the plan did to each image's rows. */
+export type StageReport = NativeStageReport;
+
+/** Rows and tokens of a generation. */
+export interface Usage {
+  /** Rows of the prompt before anything was dropped. */
+  promptRows: number;
+  /** Visual rows of the prompt before anything was dropped. */
+  visualRows: number;
+  generatedTokens: number;
+  /** Visual rows before and after each stage, per image. */
+  stages: StageReport[];
+  /** Sub-layers that did not run. */
+  skipped: LoweredPlan["skip"];
+  /** Rows in the KV cache of each decoder layer at the end. */
+  kvRows: number[];
+}
+
+/** Milliseconds of a request. */
+export interface Timings {
+  /** Decoding images, resizing them, tokenising. */
+  preprocess: number;
+  /** Waiting for the engine thread. */
+  queue: number;
+  /** Vision tower and projector. */
+  encode: number;
+  /** The prompt through the decoder, up to the first token. */
+  prefill: number;
+  /** Of prefill: choosing which rows stay. */
+  select: number;
+  /** All further tokens. */
+  decode: number;
+  /** From the call to the reply. */
+  total: number;
+}
+
+/** One generated token. */
+export interface Token {
+  id: number;
+  /** The token's own text; halves of a code point show as U+FFFD. */
+  text: string;
+  /** Natural logarithm of its probability before temperature and filters; with `logprobs`. */
+  logprob?: number;
+  /** The likeliest tokens in its place, likeliest first; with `logprobs` above 0. */
+  top?: { id: number; text: string; logprob: number }[];
+}
+
+/** A finished generation. */
+export interface Reply {
+  text: string;
+  tokens: Token[];
+  /** `stop`: an end token or a stop string; `length`: maxTokens or the context's end. */
+  finishReason: "stop" | "length";
+  usage: Usage;
+  timings: Timings;
+}
+
+/** What `Model.stream` yields: pieces of text, then one end. */
+export type StreamEvent =
+  | { type: "text-delta"; text: string; tokens: Token[] }
+  | { type: "generation-end"; reply: Reply };

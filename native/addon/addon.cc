@@ -1,0 +1,170 @@
+// The addon's exports; lib/native/binding.ts documents them.
+#include <napi.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "addon/addon_data.h"
+#include "addon/convert.h"
+#include "addon/fields.h"
+#include "addon/model_wrap.h"
+#include "base/cpu.h"
+#include "ops/ops.h"
+
+namespace fovea {
+namespace {
+
+// Runs work on a libuv thread and settles a promise with what it made.
+template <typename Result>
+class PromiseWorker : public Napi::AsyncWorker {
+ public:
+  PromiseWorker(Napi::Env env, const char* name) : AsyncWorker(env, name), deferred_(env) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  virtual Result work() = 0;
+  virtual Napi::Value to_value(Result&& result) = 0;
+
+ private:
+  void Execute() override {
+    try {
+      result_ = work();
+    } catch (const Error& error) {
+      code_ = error.code();
+      SetError(error.what());
+    } catch (const std::bad_alloc&) {
+      code_ = ErrorCode::kOutOfMemory;
+      SetError("not enough memory");
+    } catch (const std::exception& error) {
+      SetError(error.what());
+    }
+  }
+  void OnOK() override {
+    try {
+      deferred_.Resolve(to_value(std::move(*result_)));
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    }
+  }
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(to_js_error(Env(), code_, error.Message()).Value());
+  }
+
+  Napi::Promise::Deferred deferred_;
+  std::optional<Result> result_;
+  ErrorCode code_ = ErrorCode::kInternal;
+};
+
+class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
+ public:
+  LoadWorker(Napi::Env env, std::string folder, LoadOptions options)
+      : PromiseWorker(env, "fovea load"), folder_(std::move(folder)), options_(std::move(options)) {}
+
+ private:
+  std::unique_ptr<Model> work() override { return load_model(folder_, options_); }
+  Napi::Value to_value(std::unique_ptr<Model>&& model) override { return wrap_model(Env(), std::move(model)); }
+
+  std::string folder_;
+  LoadOptions options_;
+};
+
+class PreprocessWorker final : public PromiseWorker<std::vector<float>> {
+ public:
+  PreprocessWorker(const Napi::Uint8Array& rgb, int64_t width, int64_t height, PreprocessSpec spec)
+      : PromiseWorker(rgb.Env(), "fovea preprocess"),
+        alive_(Napi::Reference<Napi::Uint8Array>::New(rgb, 1)),
+        rgb_(rgb.Data(), rgb.ElementLength()),
+        width_(width),
+        height_(height),
+        spec_(spec) {}
+
+ private:
+  std::vector<float> work() override { return preprocess(rgb_, width_, height_, spec_); }
+  Napi::Value to_value(std::vector<float>&& pixels) override { return to_float32_array(Env(), std::move(pixels)); }
+
+  Napi::Reference<Napi::Uint8Array> alive_;  // the pixels are read in place
+  std::span<const uint8_t> rgb_;
+  int64_t width_, height_;
+  PreprocessSpec spec_;
+};
+
+template <typename Worker>
+Napi::Value queue(Worker* worker) {  // deletes itself
+  worker->Queue();
+  return worker->promise();
+}
+
+Napi::Value listen(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsFunction()) throw Error(ErrorCode::kInvalidArgument, "listen() takes a function");
+    AddonData::of(info.Env()).listen(info[0].As<Napi::Function>());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value load(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&] {
+    if (!info[0].IsString() || !info[1].IsObject())
+      throw Error(ErrorCode::kInvalidArgument, "load() takes a folder and options");
+    const auto object = info[1].As<Napi::Object>();
+    LoadOptions options;
+    options.dtype = string_field(object, "dtype");
+    const int64_t threads = int_field(object, "threads");
+    if (threads < 0 || threads > 1024) refuse_field("threads", "an integer from 0 (every core) to 1024");
+    options.threads = static_cast<int>(threads);
+    return queue(new LoadWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), std::move(options)));
+  });
+}
+
+Napi::Value preprocess_image(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&] {
+    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
+        !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsObject())
+      throw Error(ErrorCode::kInvalidArgument, "preprocess() takes a Uint8Array, a width, a height and a spec");
+    return queue(new PreprocessWorker(info[0].As<Napi::Uint8Array>(), info[1].As<Napi::Number>().Int64Value(),
+                                      info[2].As<Napi::Number>().Int64Value(),
+                                      to_preprocess_spec(info[3].As<Napi::Object>())));
+  });
+}
+
+Napi::Value cpu_info(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const CpuFeatures& cpu = cpu_features();
+    auto features = Napi::Array::New(env);
+    for (const auto& [name, present] :
+         {std::pair("avx2", cpu.avx2), std::pair("fma", cpu.fma), std::pair("f16c", cpu.f16c),
+          std::pair("avx512f", cpu.avx512f), std::pair("avx512bw", cpu.avx512bw), std::pair("avx512dq", cpu.avx512dq),
+          std::pair("avx512vl", cpu.avx512vl), std::pair("avx512vnni", cpu.avx512vnni),
+          std::pair("avx512bf16", cpu.avx512bf16), std::pair("amx-bf16", cpu.amx_bf16),
+          std::pair("amx-int8", cpu.amx_int8)})
+      if (present) features.Set(features.Length(), name);
+    auto tiers = Napi::Array::New(env);
+    for (const std::string& tier : cpu_tiers()) tiers.Set(tiers.Length(), tier);
+    auto object = Napi::Object::New(env);
+    object.Set("brand", cpu.brand);
+    object.Set("features", features);
+    object.Set("tier", auto_cpu_tier());
+    object.Set("tiers", tiers);
+    object.Set("cores", available_cores());
+    return object;
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* data = new AddonData(env);  // owned by the environment
+  env.SetInstanceData(data);
+  data->model_class = Napi::Persistent(ModelWrap::define(env));
+  exports.Set("cpuInfo", Napi::Function::New(env, cpu_info));
+  exports.Set("listen", Napi::Function::New(env, listen));
+  exports.Set("load", Napi::Function::New(env, load));
+  exports.Set("preprocess", Napi::Function::New(env, preprocess_image));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(fovea, init)
+
+}  // namespace fovea

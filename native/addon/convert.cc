@@ -1,0 +1,249 @@
+#include "addon/convert.h"
+
+#include <memory>
+#include <utility>
+
+#include "addon/fields.h"
+
+namespace fovea {
+namespace {
+
+std::vector<ImageInput> to_images(const Napi::Array& array) {
+  std::vector<ImageInput> images;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value value = array.Get(i);
+    if (!value.IsObject()) refuse_field("images", "an array of objects");
+    const auto object = value.As<Napi::Object>();
+    images.push_back({typed_array_field<float>(object, "pixels", napi_float32_array, "a Float32Array"),
+                      int_field(object, "width"), int_field(object, "height")});
+  }
+  return images;
+}
+
+template <typename T>
+Napi::Value to_typed_array(Napi::Env env, const std::vector<T>& data) {
+  auto array = Napi::TypedArrayOf<T>::New(env, data.size());
+  std::copy(data.begin(), data.end(), array.Data());
+  return array;
+}
+
+Napi::Array to_js(Napi::Env env, const std::vector<StageReport>& stages) {
+  auto array = Napi::Array::New(env, stages.size());
+  for (uint32_t s = 0; s < stages.size(); ++s) {
+    const StageReport& stage = stages[s];
+    auto object = Napi::Object::New(env);
+    object.Set("name", stage.name);
+    object.Set("hook", stage.hook);
+    if (stage.layer >= 0) object.Set("layer", stage.layer);
+    auto images = Napi::Array::New(env, stage.images.size());
+    for (uint32_t i = 0; i < stage.images.size(); ++i) {
+      const StageReport::Image& image = stage.images[i];
+      auto entry = Napi::Object::New(env);
+      entry.Set("rowsIn", static_cast<double>(image.rows_in));
+      entry.Set("rowsOut", static_cast<double>(image.rows_out));
+      if (!image.kept.empty()) entry.Set("kept", to_typed_array(env, image.kept));
+      images.Set(i, entry);
+    }
+    object.Set("images", images);
+    array.Set(s, object);
+  }
+  return array;
+}
+
+Napi::Array to_js(Napi::Env env, const std::vector<SampledToken>& tokens, bool logprobs) {
+  auto array = Napi::Array::New(env, tokens.size());
+  for (uint32_t t = 0; t < tokens.size(); ++t) {
+    auto token = Napi::Object::New(env);
+    token.Set("id", tokens[t].id);
+    if (logprobs) {
+      token.Set("logprob", tokens[t].logprob);
+      auto top = Napi::Array::New(env, tokens[t].top.size());
+      for (uint32_t i = 0; i < tokens[t].top.size(); ++i) {
+        auto alternative = Napi::Object::New(env);
+        alternative.Set("id", tokens[t].top[i].id);
+        alternative.Set("logprob", tokens[t].top[i].logprob);
+        top.Set(i, alternative);
+      }
+      token.Set("top", top);
+    }
+    array.Set(t, token);
+  }
+  return array;
+}
+
+Napi::Array shape_to_js(Napi::Env env, const std::vector<int64_t>& shape) {
+  auto array = Napi::Array::New(env, shape.size());
+  for (uint32_t i = 0; i < shape.size(); ++i) array.Set(i, static_cast<double>(shape[i]));
+  return array;
+}
+
+Napi::Object to_js(Napi::Env env, const EndReport& report) {
+  auto end = Napi::Object::New(env);
+  end.Set("finishReason", report.finish_reason);
+  end.Set("promptRows", static_cast<double>(report.prompt_rows));
+  end.Set("visualRows", static_cast<double>(report.visual_rows));
+  end.Set("generatedTokens", static_cast<double>(report.generated_tokens));
+  end.Set("stages", to_js(env, report.stages));
+  auto timings = Napi::Object::New(env);
+  timings.Set("queue", report.timings.queue);
+  timings.Set("encode", report.timings.encode);
+  timings.Set("prefill", report.timings.prefill);
+  timings.Set("decode", report.timings.decode);
+  timings.Set("select", report.timings.select);
+  end.Set("timings", timings);
+  end.Set("kvRows", to_typed_array(env, report.kv_rows));
+  return end;
+}
+
+Napi::Object to_js(Napi::Env env, ForwardReport&& report) {
+  auto result = Napi::Object::New(env);
+  result.Set("shape", shape_to_js(env, report.logits.shape));
+  result.Set("logits", to_float32_array(env, std::move(report.logits.data)));
+  auto rows = Napi::Array::New(env, report.rows.size());
+  for (uint32_t i = 0; i < report.rows.size(); ++i) rows.Set(i, to_typed_array(env, report.rows[i]));
+  result.Set("rows", rows);
+  if (!report.vision_features.shape.empty()) {
+    result.Set("visionShape", shape_to_js(env, report.vision_features.shape));
+    result.Set("visionFeatures", to_float32_array(env, std::move(report.vision_features.data)));
+    result.Set("projectedShape", shape_to_js(env, report.projected.shape));
+    result.Set("projected", to_float32_array(env, std::move(report.projected.data)));
+  }
+  auto stages = Napi::Array::New(env, report.stages.size());
+  for (uint32_t i = 0; i < report.stages.size(); ++i) stages.Set(i, to_js(env, report.stages[i]));
+  result.Set("stages", stages);
+  return result;
+}
+
+}  // namespace
+
+Napi::Error to_js_error(Napi::Env env, ErrorCode code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Value().Set("code", code_name(code));
+  return error;
+}
+
+GenerateRequest to_generate_request(const Napi::Object& object) {
+  GenerateRequest request;
+  request.input_ids = typed_array_field<int32_t>(object, "inputIds", napi_int32_array, "an Int32Array");
+  request.images = to_images(array_field(object, "images"));
+  request.plan = string_field(object, "plan");
+  const Napi::Object sampling = object_field(object, "sampling");
+  request.sampling.temperature = static_cast<float>(number_field(sampling, "temperature"));
+  request.sampling.top_k = static_cast<int>(int_field(sampling, "topK"));
+  request.sampling.top_p = static_cast<float>(number_field(sampling, "topP"));
+  request.sampling.min_p = static_cast<float>(number_field(sampling, "minP"));
+  request.sampling.repetition_penalty = static_cast<float>(number_field(sampling, "repetitionPenalty"));
+  request.sampling.seed = static_cast<uint64_t>(int_field(sampling, "seed"));
+  request.sampling.logprobs = static_cast<int>(int_field(sampling, "logprobs"));
+  request.max_tokens = int_field(object, "maxTokens");
+  request.stop_ids = typed_array_field<int32_t>(object, "stopIds", napi_int32_array, "an Int32Array");
+  request.keep_lists = bool_field(object, "keepLists");
+  return request;
+}
+
+ForwardRequest to_forward_request(const Napi::Object& object) {
+  ForwardRequest request;
+  request.input_ids = typed_array_field<int32_t>(object, "inputIds", napi_int32_array, "an Int32Array");
+  request.attention_mask = typed_array_field<uint8_t>(object, "attentionMask", napi_uint8_array, "a Uint8Array");
+  request.batch = int_field(object, "batch");
+  request.images = to_images(array_field(object, "images"));
+  request.plan = string_field(object, "plan");
+  request.logits_to_keep = int_field(object, "logitsToKeep");
+  if (request.logits_to_keep < 0) refuse_field("logits_to_keep", "an integer of at least 0");
+  request.taps = bool_field(object, "taps");
+  request.keep_lists = bool_field(object, "keepLists");
+  return request;
+}
+
+PreprocessSpec to_preprocess_spec(const Napi::Object& object) {
+  PreprocessSpec spec;
+  if (object.Get("resize").IsObject()) {
+    const Napi::Object resize = object_field(object, "resize");
+    spec.resize = {int_field(resize, "width"), int_field(resize, "height")};
+  }
+  spec.filter = parse_filter(string_field(object, "filter"));
+  const Napi::Object window = object_field(object, "window");
+  spec.window = {int_field(window, "left"), int_field(window, "top"), int_field(window, "width"),
+                 int_field(window, "height")};
+  for (const auto& [key, values] : {std::pair("scale", &spec.scale), std::pair("offset", &spec.offset)}) {
+    const Napi::Array array = array_field(object, key);
+    if (array.Length() != values->size()) refuse_field(key, "three numbers");
+    for (uint32_t i = 0; i < values->size(); ++i) {
+      const Napi::Value value = array.Get(i);
+      if (!value.IsNumber()) refuse_field(key, "three numbers");
+      (*values)[i] = value.As<Napi::Number>().FloatValue();
+    }
+  }
+  return spec;
+}
+
+Napi::Float32Array to_float32_array(Napi::Env env, std::vector<float>&& data) {
+  const size_t count = data.size();
+  if (count == 0) return Napi::Float32Array::New(env, 0);
+  auto owner = std::make_unique<std::vector<float>>(std::move(data));
+  napi_value buffer = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(
+      env, owner->data(), count * sizeof(float),
+      [](node_api_nogc_env, void*, void* hint) { delete static_cast<std::vector<float>*>(hint); }, owner.get(),
+      &buffer);
+  if (status == napi_ok) {
+    owner.release();
+    return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
+  }
+  auto copy = Napi::Float32Array::New(env, count);  // Electron refuses external memory
+  std::copy(owner->begin(), owner->end(), copy.Data());
+  return copy;
+}
+
+Napi::Object to_js(Napi::Env env, Event&& event) {
+  auto object = Napi::Object::New(env);
+  object.Set("request", static_cast<double>(event.request));
+  if (auto* tokens = std::get_if<TokensReport>(&event.body)) {
+    object.Set("kind", "tokens");
+    object.Set("tokens", to_js(env, tokens->tokens, tokens->logprobs));
+  } else if (auto* end = std::get_if<EndReport>(&event.body)) {
+    object.Set("kind", "end");
+    object.Set("end", to_js(env, *end));
+  } else if (auto* forward = std::get_if<ForwardReport>(&event.body)) {
+    object.Set("kind", "forward");
+    object.Set("result", to_js(env, std::move(*forward)));
+  } else {
+    const auto& error = std::get<ErrorReport>(event.body);
+    object.Set("kind", "error");
+    object.Set("code", code_name(error.code));
+    object.Set("message", error.message);
+  }
+  return object;
+}
+
+Napi::Object to_js(Napi::Env env, const Model& model) {
+  const DecoderConfig& decoder = model.decoder->config();
+  const TowerFacts tower = model.tower->facts();
+  auto info = Napi::Object::New(env);
+  info.Set("family", model.family);
+  info.Set("dtype", model.dtype);
+  info.Set("tier", model.ops->tier());
+  info.Set("threads", model.ops->threads());
+  info.Set("parameters", static_cast<double>(model.parameters));
+  info.Set("weightBytes", static_cast<double>(model.weight_bytes));
+  info.Set("contextLength", static_cast<double>(decoder.context));
+  info.Set("vocabSize", static_cast<double>(decoder.vocab));
+  info.Set("nLayers", decoder.n_layers);
+  info.Set("dModel", static_cast<double>(decoder.d_model));
+  info.Set("nHeads", static_cast<double>(decoder.n_heads));
+  info.Set("nKvHeads", static_cast<double>(decoder.n_kv_heads));
+  info.Set("dHead", static_cast<double>(decoder.d_head));
+  info.Set("dFf", static_cast<double>(decoder.d_ff));
+  auto vision = Napi::Object::New(env);
+  vision.Set("nLayers", tower.n_layers);
+  vision.Set("dModel", static_cast<double>(tower.d_model));
+  vision.Set("nHeads", static_cast<double>(tower.n_heads));
+  vision.Set("imageSize", static_cast<double>(tower.image_size));
+  vision.Set("patchSize", static_cast<double>(tower.patch_size));
+  info.Set("tower", vision);
+  info.Set("imageRows", static_cast<double>(model.image_rows));
+  info.Set("imageTokenId", model.image_token);
+  return info;
+}
+
+}  // namespace fovea

@@ -1,0 +1,109 @@
+#include "addon/model_wrap.h"
+
+#include <utility>
+
+#include "addon/addon_data.h"
+#include "addon/convert.h"
+
+namespace fovea {
+namespace {
+
+// Joins the engine's thread off the event loop.
+class DisposeWorker : public Napi::AsyncWorker {
+ public:
+  DisposeWorker(Napi::Env env, std::shared_ptr<Engine> engine)
+      : AsyncWorker(env, "fovea dispose"), engine_(std::move(engine)), deferred_(env) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { engine_->stop(); }
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  std::shared_ptr<Engine> engine_;
+  Napi::Promise::Deferred deferred_;
+};
+
+Napi::Object first_object(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw Error(ErrorCode::kInvalidArgument, "the request must be an object");
+  return info[0].As<Napi::Object>();
+}
+
+}  // namespace
+
+Napi::Function ModelWrap::define(Napi::Env env) {
+  return DefineClass(env, "NativeModel",
+                     {InstanceMethod<&ModelWrap::info>("info"), InstanceMethod<&ModelWrap::generate>("generate"),
+                      InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::cancel>("cancel"),
+                      InstanceMethod<&ModelWrap::dispose>("dispose")});
+}
+
+ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  with_js_errors(info.Env(), [&] {
+    if (info.Length() != 1 || !info[0].IsExternal())
+      throw Error(ErrorCode::kInvalidArgument, "models come from load(), not from new");
+    auto& model = *info[0].As<Napi::External<std::unique_ptr<Model>>>().Data();
+    facts_ = Napi::Persistent(to_js(info.Env(), *model));
+    weight_bytes_ = model->weight_bytes;
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), weight_bytes_);
+    engine_ = AddonData::of(info.Env()).make_engine(std::move(model));
+  });
+}
+
+ModelWrap::~ModelWrap() { release_memory(); }
+
+void ModelWrap::release_memory() {
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), -std::exchange(weight_bytes_, 0));
+}
+
+Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model) {
+  return AddonData::of(env).model_class.New({Napi::External<std::unique_ptr<Model>>::New(env, &model)});
+}
+
+Napi::Value ModelWrap::info(const Napi::CallbackInfo&) { return facts_.Value(); }
+
+Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&]() -> Napi::Value {
+    GenerateRequest request = to_generate_request(first_object(info));
+    AddonData& addon = AddonData::of(info.Env());
+    const uint32_t id = addon.begin_request();
+    try {
+      engine_->generate(id, std::move(request));
+    } catch (...) {
+      addon.abandon_request();
+      throw;
+    }
+    return Napi::Number::New(info.Env(), id);
+  });
+}
+
+Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&]() -> Napi::Value {
+    ForwardRequest request = to_forward_request(first_object(info));
+    AddonData& addon = AddonData::of(info.Env());
+    const uint32_t id = addon.begin_request();
+    try {
+      engine_->forward(id, std::move(request));
+    } catch (...) {
+      addon.abandon_request();
+      throw;
+    }
+    return Napi::Number::New(info.Env(), id);
+  });
+}
+
+Napi::Value ModelWrap::cancel(const Napi::CallbackInfo& info) {
+  if (info[0].IsNumber()) engine_->cancel(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {
+  auto* worker = new DisposeWorker(info.Env(), engine_);  // deletes itself
+  worker->Queue();
+  release_memory();
+  return worker->promise();
+}
+
+}  // namespace fovea
