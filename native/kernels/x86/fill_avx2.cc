@@ -1,5 +1,5 @@
+#include "kernels/x86/avx2_vec.h"
 #include "kernels/x86/fill.h"
-#include "kernels/x86/vec_avx2.h"
 
 namespace fovea::avx2 {
 

@@ -1,5 +1,5 @@
+#include "kernels/x86/avx512_vec.h"
 #include "kernels/x86/fill.h"
-#include "kernels/x86/vec_avx512.h"
 
 namespace fovea::avx512 {
 

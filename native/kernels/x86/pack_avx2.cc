@@ -1,2 +1,2 @@
+#include "kernels/x86/avx2_vec.h"
 #include "kernels/x86/pack_body.h"
-#include "kernels/x86/vec_avx2.h"

@@ -1,4 +1,4 @@
-// 16 floats in two ymm registers: the vector type the bodies in this folder are written against.
+// 16 floats in two ymm registers: the vector type the bodies in this folder are written against. Included first.
 #pragma once
 
 #include <immintrin.h>
