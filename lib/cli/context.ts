@@ -1,5 +1,14 @@
 import type pc from "picocolors";
-import type { Engine } from "./engine.js";
+import type { CpuInfo, LoadOptions, Model } from "../index.js";
+
+/** What commands use of a model. */
+export type CliModel = Pick<Model, "info" | "stream" | "process" | "dispose">;
+
+/** What commands use of the engine. */
+export interface Engine {
+  loadModel(dirOrName: string, options: LoadOptions): Promise<CliModel>;
+  cpuInfo(): CpuInfo;
+}
 
 /** Where text goes. */
 export interface TextSink {

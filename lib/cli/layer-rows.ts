@@ -1,5 +1,5 @@
+import type { Usage } from "../index.js";
 import type { LayerRows } from "../prune/visual-macs.js";
-import type { Usage } from "./engine.js";
 
 /** Visual rows that ran through each decoder layer in prefill, from what a reply reports. */
 export function layerRows({ visualRows, stages, skipped }: Usage, nLayers: number): LayerRows[] {

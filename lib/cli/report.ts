@@ -1,4 +1,4 @@
-import type { Reply, StageUsage, Usage } from "./engine.js";
+import type { Reply, StageReport, Usage } from "../index.js";
 
 /** What a reply cost and what was dropped, for people: a few lines of text. */
 export function report(reply: Reply): string[] {
@@ -11,12 +11,12 @@ function rowsLine({ visualRows, promptRows, stages }: Usage): string {
 }
 
 /** The name of a method with its layer; the name is not repeated for one stage of a method after another. */
-function stageName({ name, layer }: StageUsage, before: StageUsage | undefined): string {
+function stageName({ name, layer }: StageReport, before: StageReport | undefined): string {
   if (layer === undefined) return name;
   return name === before?.name ? `layer ${layer}:` : `${name} layer ${layer}:`;
 }
 
-function sum({ images }: StageUsage): number {
+function sum({ images }: StageReport): number {
   return images.reduce((rows, { rowsOut }) => rows + rowsOut, 0);
 }
 

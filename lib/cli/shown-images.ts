@@ -1,11 +1,11 @@
-import type { Message } from "../text/messages.js";
+import type { Message, StageReport } from "../index.js";
 import { loadImagePreprocessor } from "../vision/preprocess.js";
+import type { CliModel } from "./context.js";
 import type { Picture } from "./dim-dropped.js";
-import type { Model, StageUsage } from "./engine.js";
 import type { ShownImage } from "./show.js";
 
 /** Brings together what `renderShown` draws: the pictures as the model saw them, and what each stage kept. */
-export async function shownImages(model: Model, messages: Message[], stages: StageUsage[]): Promise<ShownImage[]> {
+export async function shownImages(model: CliModel, messages: Message[], stages: StageReport[]): Promise<ShownImage[]> {
   const { tower, imageRows } = model.info;
   const columns = Math.floor(tower.imageSize / tower.patchSize);
   const grid = { columns, rows: columns };
@@ -24,11 +24,11 @@ export async function shownImages(model: Model, messages: Message[], stages: Sta
 }
 
 /** The pixels that the tower got, turned back into bytes. */
-async function seenPictures(model: Model, messages: Message[]): Promise<Picture[]> {
+async function seenPictures(model: CliModel, messages: Message[]): Promise<Picture[]> {
   const { pixel_values: pixels } = await model.process(messages);
   if (pixels === undefined) return [];
   const [nImages = 0, , height = 0, width = 0] = pixels.shape;
-  const values = pixels.data as Float32Array; // (n_images, 3, height, width)
+  const values = pixels.data; // (n_images, 3, height, width)
   const { scale, offset } = (await loadImagePreprocessor(model.info.path)).spec(width, height);
   const plane = height * width;
   return Array.from({ length: nImages }, (_, image) => {

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Reply } from "../../lib/cli/engine.js";
 import { FoveaError } from "../../lib/engine/errors.js";
+import type { Reply } from "../../lib/index.js";
 import { fakeReply, runFake } from "./cli-fake-engine.js";
 
 let folder: string;
@@ -137,7 +137,7 @@ describe("fovea ask", () => {
     "Ctrl-C, the stream will %s: frees the model, exits with 130, draws nothing",
     async (interrupt) => {
       const file = join(folder, "never.png");
-      const reply: Reply = { ...fakeReply, text: "a green", finishReason: "cancelled" };
+      const reply: Reply = { ...fakeReply, text: "a green" };
       const ran = await runFake(["ask", "cat.png", "what?", "--show", file], { interrupt, reply });
       expect(ran).toMatchObject({ code: 130, disposed: 1 });
       expect(ran.out.trimEnd()).toBe("a green");

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
-import type { CliContext } from "../../lib/cli/context.js";
-import type { Engine, GenerateOptions, ModelInfo, Reply } from "../../lib/cli/engine.js";
+import type { CliContext, Engine } from "../../lib/cli/context.js";
 import { runCli } from "../../lib/cli/program.js";
+import type { GenerateOptions, ModelInfo, Reply } from "../../lib/index.js";
 
 export const fakeInfo: ModelInfo = {
   path: fileURLToPath(new URL("../../model/fovea-mini", import.meta.url)),
@@ -27,6 +27,7 @@ export const fakeInfo: ModelInfo = {
 
 export const fakeReply: Reply = {
   text: "a green turtle",
+  tokens: [],
   finishReason: "stop",
   usage: {
     promptRows: 271,
@@ -46,7 +47,7 @@ export const fakeReply: Reply = {
       { layer: 6, part: "attention", phase: "both" },
       { layer: 7, part: "ffn", phase: "decode" },
     ],
-    kvRows: Int32Array.of(79, 79, 47, 47, 17, 17, 0, 17),
+    kvRows: [79, 79, 47, 47, 17, 17, 0, 17],
   },
   timings: { preprocess: 12.4, encode: 80, prefill: 30, decode: 20, select: 2, queue: 0.1, total: 143 },
 };
@@ -71,7 +72,6 @@ export async function runFake(
     /** Ctrl-C after the first piece of text: the stream throws, or ends early with a reply. */
     interrupt?: "throw" | "end";
     isDebug?: boolean;
-    pixels?: Float32Array;
   } = {},
 ): Promise<Ran> {
   const ran: Ran = { code: -1, out: "", err: "", requests: [], loads: [], disposed: 0 };
@@ -101,7 +101,8 @@ export async function runFake(
           yield { type: "generation-end" as const, reply: options.reply ?? fakeReply };
         },
         process: async () => ({
-          pixel_values: { data: options.pixels ?? new Float32Array(3 * 224 * 224), shape: [1, 3, 224, 224] },
+          input_ids: { data: new Int32Array(271), shape: [1, 271] },
+          pixel_values: { data: new Float32Array(3 * 224 * 224), shape: [1, 3, 224, 224] },
         }),
         dispose: async () => {
           ran.disposed += 1;

@@ -1,13 +1,14 @@
 import { expect, it } from "vitest";
-import type { Model, StageUsage } from "../../lib/cli/engine.js";
+import type { CliModel } from "../../lib/cli/context.js";
 import { shownImages } from "../../lib/cli/shown-images.js";
+import type { StageReport } from "../../lib/index.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { fakeInfo } from "./cli-fake-engine.js";
 
 const side = 224;
 
 /** A model that was given plain pictures of these colours. */
-async function modelThatSaw(colours: number[][], imageRows: number): Promise<Model> {
+async function modelThatSaw(colours: number[][], imageRows: number): Promise<CliModel> {
   const { scale, offset } = (await loadImagePreprocessor(fakeInfo.path)).spec(side, side);
   const data = Float32Array.from({ length: colours.length * 3 * side * side }, (_, i) => {
     const plane = Math.floor(i / (side * side));
@@ -18,10 +19,10 @@ async function modelThatSaw(colours: number[][], imageRows: number): Promise<Mod
   return {
     info: { ...fakeInfo, imageRows },
     process: async () => ({ pixel_values: { data, shape: [colours.length, 3, side, side] } }),
-  } as unknown as Model;
+  } as unknown as CliModel;
 }
 
-const stages: StageUsage[] = [
+const stages: StageReport[] = [
   {
     name: "pyramidDrop",
     hook: "decoder-layer",
@@ -54,6 +55,6 @@ it("a class row before the patches is no patch", async () => {
 });
 
 it("no picture, no panels", async () => {
-  const model = { info: fakeInfo, process: async () => ({}) } as unknown as Model;
+  const model = { info: fakeInfo, process: async () => ({}) } as unknown as CliModel;
   expect(await shownImages(model, [], stages)).toEqual([]);
 });

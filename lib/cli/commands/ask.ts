@@ -1,10 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import type { Plan } from "../../prune/plan.js";
+import type { Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
-import type { Message } from "../../text/messages.js";
-import type { CliContext } from "../context.js";
-import type { Model, Reply } from "../engine.js";
+import type { CliContext, CliModel } from "../context.js";
 import { layerRows } from "../layer-rows.js";
 import { methodsHelp } from "../methods-help.js";
 import { parseNumber } from "../parse-number.js";
@@ -91,7 +89,7 @@ function userMessage(images: string[], question: string): Message {
 
 /** Generates, writing the text as it comes unless JSON is wanted. */
 async function answer(
-  model: Model,
+  model: CliModel,
   messages: Message[],
   plan: Plan | undefined,
   options: AskOptions,
@@ -122,16 +120,16 @@ function samplingOptions(options: AskOptions): SamplingOptions {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-function toJson(reply: Reply, model: Model, plan: Plan | undefined): string {
-  const { usage, ...rest } = reply;
+function toJson(reply: Reply, model: CliModel, plan: Plan | undefined): string {
+  const { text, finishReason, usage, timings } = reply;
   const { nLayers } = model.info;
   const everyRow = layerRows({ ...usage, stages: [], skipped: [] }, nLayers);
   const macs = {
     spent: visualMacs(layerRows(usage, nLayers), model.info),
     unpruned: visualMacs(everyRow, model.info),
   };
-  const object = { ...rest, usage: { ...usage, visualMacs: macs }, plan: plan ?? {} };
-  return JSON.stringify(object, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value));
+  const object = { text, finishReason, usage: { ...usage, visualMacs: macs }, timings, plan: plan ?? {} };
+  return JSON.stringify(object, (_, value) => (value instanceof Int32Array ? [...value] : value));
 }
 
 function collect(value: string, before: string[] | undefined): string[] {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import type { ModelInfo } from "../../index.js";
 import type { CliContext } from "../context.js";
-import type { ModelInfo } from "../engine.js";
 
 interface InfoOptions {
   model: string;
