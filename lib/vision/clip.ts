@@ -10,8 +10,11 @@ interface Size {
   height: number;
 }
 
-/** The resized image exists for a moment even if the crop then takes little of it: bounds that moment. */
-const maxResizedPixels = 16 * 1024 * 1024;
+/** No image may grow beyond the largest one that is decoded: a narrow one would, for a crop that takes little of it. */
+const maxResizedPixels = 64 * 1024 * 1024;
+
+/** What native/image accepts of one side. */
+const maxResizedSide = 65535;
 
 /** Mean and deviation of the images that CLIP was trained on, CLIPImageProcessor's defaults. */
 const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
@@ -37,7 +40,9 @@ export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {
   return {
     spec(width, height, index = 0) {
       const size = resizedSize({ width, height });
-      if (size.width * size.height > maxResizedPixels || size.width < 1 || size.height < 1) {
+      const isTooLarge =
+        size.width * size.height > maxResizedPixels || Math.max(size.width, size.height) > maxResizedSide;
+      if (isTooLarge || size.width < 1 || size.height < 1) {
         throw new FoveaError(
           "ERR_FOVEA_IMAGE",
           `Image ${index}: ${width} x ${height} would be resized to ${size.width} x ${size.height} for this model. ` +

@@ -78,7 +78,8 @@ describe("CLIP preprocessing", () => {
   });
 
   it("refuses images so narrow that resizing explodes", () => {
-    expect(clip({}).spec(1, 300).resize).toEqual({ width: 224, height: 67200 });
+    expect(clip({}).spec(1, 292).resize).toEqual({ width: 224, height: 65408 });
+    expect(() => clip({}).spec(1, 293)).toThrow(/aspect ratio/);
     expect(() => clip({}).spec(40000, 2, 4)).toThrow(
       expect.objectContaining({
         code: "ERR_FOVEA_IMAGE",
