@@ -38,7 +38,9 @@
       "native/ops/cpu_linear.cc",
       "native/ops/cpu_attention.cc",
       "native/ops/cpu_elementwise.cc",
-      "native/ops/cpu_rows.cc"
+      "native/ops/cpu_rows.cc",
+      "native/image/preprocess.cc",
+      "native/image/resample.cc"
     ],
     "kernel_sources": [
       "native/kernels/select.cc",
@@ -89,7 +91,8 @@
       "native/test/main.cc",
       "native/test/test_json.cc",
       "native/test/test_safetensors.cc",
-      "native/test/test_sample.cc"
+      "native/test/test_sample.cc",
+      "native/test/test_resample.cc"
     ],
     "fuzz_sources": [
       "native/test/fuzz/fuzz_json.cc",

@@ -17,13 +17,6 @@ struct PreprocessSpec {
     int64_t width;
     int64_t height;
   };
-  struct Window {
-    int64_t left;
-    int64_t top;
-    int64_t width;
-    int64_t height;
-  };
-
   std::optional<Size> resize;  // nothing keeps the size
   Filter filter = Filter::kBicubic;
   Window window;               // of the resized image; pixels outside of it are 0 before scaling
