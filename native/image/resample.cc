@@ -115,11 +115,13 @@ int32_t dot(const int16_t* x, const int16_t* w, int64_t n) {
   return sum;
 }
 
-// One row: in (n_in, 3) -> columns [first, first + n) of out (n, 3). planes: scratch of 3 * stride numbers whose
-// padding is zero.
-void resize_row(const uint8_t* in, int64_t n_in, const Axis& axis, int64_t first, int64_t n, int16_t* planes,
-                int64_t stride, uint8_t* out) {
-  for (int64_t x = 0; x < n_in; ++x)
+// One row: in (n_in, 3) -> columns [first, first + n) of out (n, 3). planes: scratch of 3 * stride numbers, zero where
+// no input of these columns goes.
+void resize_row(const uint8_t* in, const Axis& axis, int64_t first, int64_t n, int16_t* planes, int64_t stride,
+                uint8_t* out) {
+  const int64_t first_in = axis.begin[static_cast<size_t>(first)];
+  const int64_t last_in = axis.end[static_cast<size_t>(first + n - 1)];
+  for (int64_t x = first_in; x < last_in; ++x)
     for (int64_t c = 0; c < kChannels; ++c) planes[c * stride + x] = in[x * kChannels + c];
   const int32_t half = 1 << axis.shift >> 1;
   for (int64_t i = 0; i < n; ++i) {
@@ -130,15 +132,15 @@ void resize_row(const uint8_t* in, int64_t n_in, const Axis& axis, int64_t first
   }
 }
 
-// rgb (height, width, 3) -> its rows [first_row, last_row), columns of the window: (last_row - first_row, window.width,
-// 3)
+// rgb (height, width, 3) -> its rows [first_row, last_row), columns of the window: (last_row - first_row,
+// window.width, 3)
 std::vector<uint8_t> resize_rows(std::span<const uint8_t> rgb, int64_t width, const Axis& axis, const Window& window,
                                  int64_t first_row, int64_t last_row) {
   const int64_t stride = width + axis.n_taps;
   std::vector<int16_t> planes(static_cast<size_t>(stride * kChannels));
   std::vector<uint8_t> out(static_cast<size_t>((last_row - first_row) * window.width * kChannels));
   for (int64_t y = first_row; y < last_row; ++y)
-    resize_row(rgb.data() + y * width * kChannels, width, axis, window.left, window.width, planes.data(), stride,
+    resize_row(rgb.data() + y * width * kChannels, axis, window.left, window.width, planes.data(), stride,
                out.data() + (y - first_row) * window.width * kChannels);
   return out;
 }
