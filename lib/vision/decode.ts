@@ -63,14 +63,29 @@ async function readImage(source: string, limits: Limits, fail: Fail): Promise<Ui
   }
 }
 
-function readDataUrl(source: string, limits: Limits, fail: Fail): Uint8Array {
+async function readDataUrl(source: string, limits: Limits, fail: Fail): Promise<Uint8Array> {
   const comma = source.indexOf(",");
   if (comma === -1 || !/;base64$/i.test(source.slice(0, comma))) {
     throw fail('a data URL must look like "data:image/png;base64,...."');
   }
   const size = Math.floor(((source.length - comma - 1) * 3) / 4);
   if (size > limits.maxBytes) throw tooManyBytes(size, limits, fail);
-  return Buffer.from(source.slice(comma + 1), "base64");
+  return decodeBase64(source.slice(comma + 1));
+}
+
+/** Decodes in slices of a few milliseconds, between which the event loop turns. */
+async function decodeBase64(text: string): Promise<Uint8Array> {
+  const slice = 512 * 1024; // characters; a multiple of 4, so that slices end between bytes
+  const parts: Buffer[] = [];
+  for (let start = 0; start < text.length; start += slice) {
+    if (start > 0) await setImmediate();
+    const part = Buffer.from(text.slice(start, start + slice), "base64");
+    // Line breaks or early padding shift the groups of four: only the whole text can then be decoded.
+    const isWhole = part.length === (slice / 4) * 3;
+    if (!isWhole && start + slice < text.length) return Buffer.from(text, "base64");
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }
 
 /** The formats we test, by their first bytes, so that no other decoder ever sees untrusted input. */

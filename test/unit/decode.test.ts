@@ -39,6 +39,18 @@ describe("decodeImage", () => {
     }
   });
 
+  it("reads long data URLs in slices, with or without line breaks", async () => {
+    const image = sharp(sample("one-bit.png")).resize(900, 700).toColourspace("srgb").png({ compressionLevel: 0 });
+    const bytes = await image.toBuffer();
+    expect(bytes.length).toBeGreaterThan(1_500_000);
+    const expected = await decodeImage(bytes);
+    const base64 = bytes.toString("base64");
+    for (const text of [base64, base64.replace(/.{76}/g, "$&\n")]) {
+      const decoded = await decodeImage(`data:image/png;base64,${text}`);
+      expect(Buffer.compare(decoded.data, expected.data)).toBe(0);
+    }
+  });
+
   it("takes raw pixels and drops their alpha", async () => {
     const rgb = new Uint8Array([1, 2, 3, 4, 5, 6]);
     const rgba = new Uint8ClampedArray([1, 2, 3, 0, 4, 5, 6, 128]);
@@ -72,7 +84,7 @@ describe("decodeImage refuses", () => {
     async (name) => {
       const bytes = await readFile(sample(name));
       // The first half of the animation holds its whole first frame.
-    for (const share of name === "animated.gif" ? [0.02, 0.3] : [0.02, 0.3, 0.6, 0.95]) {
+      for (const share of name === "animated.gif" ? [0.02, 0.3] : [0.02, 0.3, 0.6, 0.95]) {
         await expectRefused(
           bytes.subarray(0, Math.max(16, Math.floor(bytes.length * share))),
           /Image 7: it is damaged/,

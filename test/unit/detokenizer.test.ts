@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -67,6 +70,25 @@ describe.each(Object.entries(folders))("detokenizer: %s", (_, folder) => {
 });
 
 describe("leading spaces of sentencepiece", () => {
+  it("with a Metaspace decoder belong to the first token alone", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "fovea-metaspace-"));
+    try {
+      const json = JSON.parse(await readFile(join(folders.sentencepiece, "tokenizer.json"), "utf8"));
+      json.decoder = { type: "Metaspace", replacement: "\u2581", prepend_scheme: "always", split: true };
+      await writeFile(join(folder, "tokenizer.json"), JSON.stringify(json));
+      const tokenizer = await loadTokenizer(folder);
+      const ids = tokenizer.encode(" the the", { addSpecialTokens: false });
+      const pieces = ids.map((id) => tokenizer.tokenOf(id));
+      const expected =
+        (pieces[0] as string).replaceAll("\u2581", "") + pieces.slice(1).join("").replaceAll("\u2581", " ");
+      expect(expected.endsWith(" the")).toBe(true);
+      expect(tokenizer.decode(ids)).toBe(expected);
+      expect(streamed(tokenizer, ids).join("")).toBe(expected);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it("strips the mark of the first word only", async () => {
     const tokenizer = await loadTokenizer(folders.sentencepiece);
     const ids = tokenizer.encode("the the", { addSpecialTokens: false });
