@@ -7,10 +7,8 @@ export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<numbe
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
     const wanted = expected[i] as number;
-    const apart = Math.abs((actual[i] as number) - wanted);
     largest = Math.max(largest, Math.abs(wanted));
-    // Also true for NaN, which every other comparison lets through.
-    if (!(apart <= worst)) worst = apart;
+    worst = Math.max(worst, Math.abs((actual[i] as number) - wanted)); // NaN stays NaN and fails below
   }
   expect(worst / largest, `${what}: largest difference as a share of the largest magnitude ${largest}`).toBeLessThanOrEqual(
     tolerance,

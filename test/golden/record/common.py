@@ -36,7 +36,7 @@ import transformers  # noqa: E402
 
 transformers.utils.logging.disable_progress_bar()
 torch.set_grad_enabled(False)
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 torch.manual_seed(0)
 
@@ -97,6 +97,6 @@ def load_processor(folder=MODEL):
 
 
 def margin(scores, keep):
-    """Distance between the last score kept and the first one dropped; infinite when nothing is dropped."""
+    """Lead of the last score kept over the first one dropped, as a share of it; infinite when nothing is dropped."""
     ordered = torch.sort(scores, descending=True).values
-    return float("inf") if keep >= len(ordered) else float(ordered[keep - 1] - ordered[keep])
+    return float("inf") if keep >= len(ordered) else float(1 - ordered[keep] / ordered[keep - 1])
