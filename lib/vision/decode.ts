@@ -2,6 +2,7 @@ import { open, stat } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import sharp, { type Sharp } from "sharp";
 import { FoveaError } from "../engine/errors.js";
+import { cmykToRgb } from "./cmyk-to-rgb.js";
 import type { ImageInput, RawImage } from "./image-input.js";
 
 /** RGB pixels, 3 bytes each, row by row from the top. */
@@ -126,7 +127,6 @@ async function decodeRgb(pipeline: Sharp): Promise<DecodedImage> {
   return { width: info.width, height: info.height, data };
 }
 
-/** Multiplies ink by black without a colour profile: Pillow's way, where libvips would use a profile of its own. */
 async function decodeCmyk(pipeline: Sharp): Promise<DecodedImage> {
   const { data: ink, info } = await pipeline
     .autoOrient()
@@ -134,20 +134,7 @@ async function decodeCmyk(pipeline: Sharp): Promise<DecodedImage> {
     .toColourspace("cmyk")
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
-  const pixels = info.width * info.height;
-  const data = new Uint8Array(pixels * 3);
-  const slice = 256 * 1024; // pixels between two turns of the event loop: about a millisecond
-  for (let start = 0; start < pixels; start += slice) {
-    if (start > 0) await setImmediate();
-    for (let pixel = start; pixel < Math.min(start + slice, pixels); pixel++) {
-      const light = 255 - (ink[pixel * 4 + 3] as number);
-      for (let channel = 0; channel < 3; channel++) {
-        const absorbed = Math.round((light * (ink[pixel * 4 + channel] as number)) / 255);
-        data[pixel * 3 + channel] = light - absorbed;
-      }
-    }
-  }
-  return { width: info.width, height: info.height, data };
+  return { width: info.width, height: info.height, data: await cmykToRgb(ink) };
 }
 
 async function decodeRaw(image: RawImage, limits: Limits, fail: Fail): Promise<DecodedImage> {
