@@ -34,7 +34,9 @@ describe("tiny checkpoints give the logits of transformers", () => {
 });
 
 describe("a padded batch of two gives the logits of transformers", () => {
-  const cases = golden.meta.variants.filter((v) => v.padded).flatMap(({ name }) => ["left", "right"].map((side) => ({ name, side })));
+  const cases = golden.meta.variants
+    .filter((v) => v.padded)
+    .flatMap(({ name }) => ["left", "right"].map((side) => ({ name, side })));
   it.each(cases)("$name, padded on the $side", async ({ name, side }) => {
     const model = await load(name);
     try {
