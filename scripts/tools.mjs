@@ -28,6 +28,7 @@ export function hasCmake() {
  * @returns {NodeJS.ProcessEnv}
  */
 export function gypEnv() {
+  /** @type {NodeJS.ProcessEnv} */
   const env = { JOBS: "max", ...process.env };
   const prefix = dirname(dirname(process.execPath));
   const header = join(prefix, "include", "node", "node_version.h");

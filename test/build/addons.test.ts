@@ -25,7 +25,7 @@ function shapeOf(path: string): unknown {
   const script = `
     const addon = require(${JSON.stringify(path)});
     const names = Object.keys(addon).sort().map((name) => [name, typeof addon[name]]);
-    console.log(JSON.stringify({ names, version: addon.version, cpu: addon.cpuInfo() }));`;
+    console.log(JSON.stringify({ names, cpu: addon.cpuInfo() }));`;
   return JSON.parse(execFileSync(process.execPath, ["-e", script], { encoding: "utf8" }));
 }
 
