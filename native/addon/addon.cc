@@ -10,7 +10,7 @@
 #include "addon/fields.h"
 #include "addon/model_wrap.h"
 #include "base/cpu.h"
-#include "ops/ops.h"
+#include "kernels/select.h"
 
 namespace fovea {
 namespace {
@@ -141,11 +141,11 @@ Napi::Value cpu_info(const Napi::CallbackInfo& info) {
           std::pair("amx-int8", cpu.amx_int8)})
       if (present) features.Set(features.Length(), name);
     auto tiers = Napi::Array::New(env);
-    for (const std::string& tier : cpu_tiers()) tiers.Set(tiers.Length(), tier);
+    for (const std::string& tier : available_tiers()) tiers.Set(tiers.Length(), tier);
     auto object = Napi::Object::New(env);
     object.Set("brand", cpu.brand);
     object.Set("features", features);
-    object.Set("tier", auto_cpu_tier());
+    object.Set("tier", std::string(select_kernels("auto").tier));
     object.Set("tiers", tiers);
     object.Set("cores", available_cores());
     return object;

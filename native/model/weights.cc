@@ -20,6 +20,12 @@ std::string Weights::prefix_of(const std::string& probe, const std::vector<std::
               "the weights hold none of " + tried + "; they are incomplete or of another architecture");
 }
 
+Tensor Weights::take(const std::string& name, std::initializer_list<int64_t> shape) {
+  const Tensor tensor = files_.require(name, shape);
+  if (taken_.insert(name).second) parameters_ += tensor.elements();  // a tied head is no second matrix
+  return tensor;
+}
+
 std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name) {
   matrix_dtype_ = dtype_ == "f32"    ? DType::kF32
                   : dtype_ == "bf16" ? DType::kBF16
@@ -27,7 +33,6 @@ std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, co
                                      : parts.front().dtype;
   try {
     auto packed = ops_.pack(parts, matrix_dtype_);
-    for (const Tensor& part : parts) parameters_ += part.elements();
     bytes_ += static_cast<int64_t>(packed->bytes());
     return packed;
   } catch (const Error& error) {
@@ -37,8 +42,7 @@ std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, co
 
 // Embedding the rows 0, 1, 2, … converts any dtype to f32 without a second path for it.
 DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
-  const Tensor rows =
-      tensor.rank == 1 ? Tensor(tensor.data, tensor.dtype, tensor.device, {1, tensor.shape[0]}) : tensor;
+  const Tensor rows = tensor.rank == 1 ? tensor.as_row() : tensor;
   DeviceArray array;
   const Tensor out = array.resize(ops_, {rows.rows(), rows.row_elements()});
   std::vector<int32_t> ids(static_cast<size_t>(rows.rows()));
@@ -47,12 +51,11 @@ DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
   if (!ops_.all_finite(out))
     throw Error(ErrorCode::kNumeric, "weight " + name + " holds NaN or infinity; the file is damaged");
   if (tensor.rank == 1) array.resize(ops_, {tensor.shape[0]});
-  parameters_ += tensor.elements();
   bytes_ += static_cast<int64_t>(array.bytes());
   return array;
 }
 
-DeviceArray Weights::vector(const std::string& name, int64_t n) { return to_f32(files_.require(name, {n}), name); }
+DeviceArray Weights::vector(const std::string& name, int64_t n) { return to_f32(take(name, {n}), name); }
 
 DeviceArray Weights::vector_if(bool present, const std::string& name, int64_t n) {
   return present ? vector(name, n) : DeviceArray();
@@ -64,33 +67,28 @@ DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& na
   const Tensor out = stacked.resize(ops_, {static_cast<int64_t>(names.size()), n_each});
   for (size_t i = 0; i < names.size(); ++i) {
     const DeviceArray part = vector(names[i], n_each);
-    ops_.copy(Tensor(part.view().data, DType::kF32, ops_.device(), {1, n_each}), out.slice(static_cast<int64_t>(i), 1));
+    ops_.copy(part.view().as_row(), out.slice(static_cast<int64_t>(i), 1));
   }
   stacked.resize(ops_, {out.elements()});
   return stacked;
 }
 
-DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
-  return to_f32(files_.require(name, {m, n}), name);
-}
+DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) { return to_f32(take(name, {m, n}), name); }
 
 std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k) {
-  return pack({files_.require(name, {n, k})}, name);
+  return pack({take(name, {n, k})}, name);
 }
 
 std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k) {
   std::vector<Tensor> parts;
-  for (const std::string& name : names) parts.push_back(files_.require(name, {n_each, k}));
+  for (const std::string& name : names) parts.push_back(take(name, {n_each, k}));
   return pack(parts, names.front());
 }
 
 std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
-  return pack({files_.require(name, {n, c, p, p}).reshape_rows({c * p * p})}, name);
+  return pack({take(name, {n, c, p, p}).reshape_rows({c * p * p})}, name);
 }
 
-Tensor Weights::mapped(const std::string& name, int64_t m, int64_t n) {
-  parameters_ += m * n;
-  return files_.require(name, {m, n});
-}
+Tensor Weights::mapped(const std::string& name, int64_t m, int64_t n) { return take(name, {m, n}); }
 
 }  // namespace fovea

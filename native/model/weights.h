@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ class Weights {
   DType matrix_dtype() const { return matrix_dtype_; }  // of the matrix taken last
 
  private:
+  Tensor take(const std::string& name, std::initializer_list<int64_t> shape);
   std::unique_ptr<PackedMatrix> pack(const std::vector<Tensor>& parts, const std::string& name);
   DeviceArray to_f32(const Tensor& tensor, const std::string& name);
 
@@ -52,6 +54,7 @@ class Weights {
   const SafetensorsFolder& files_;
   std::string dtype_;
   DType matrix_dtype_ = DType::kF32;
+  std::set<std::string> taken_;
   int64_t parameters_ = 0;
   int64_t bytes_ = 0;
 };

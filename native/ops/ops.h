@@ -112,8 +112,4 @@ class Ops {
 // tier throws kIsa. The environment variable FOVEA_ISA caps "auto".
 std::unique_ptr<Ops> make_cpu_ops(int threads, const std::string& isa);
 
-// Tiers that this CPU can run, slowest first; and the one that "auto" takes, which throws kIsa as make_cpu_ops does.
-std::vector<std::string> cpu_tiers();
-std::string auto_cpu_tier();
-
 }  // namespace fovea

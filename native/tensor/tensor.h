@@ -41,6 +41,8 @@ struct Tensor {
   Tensor columns(int64_t begin, int64_t count) const;
   // The same numbers under another shape with the same dimension 0: (m, h * d) <-> (m, h, d).
   Tensor reshape_rows(std::initializer_list<int64_t> row_shape) const;
+  // A vector (n) as a matrix of one row (1, n).
+  Tensor as_row() const { return {data, dtype, device, {1, elements()}}; }
 
   // Host access; only backends, loaders and tests call these.
   template <typename T>

@@ -45,7 +45,7 @@ Tensor ClipTower::embed(const Tensor& pixels) {
   ops_.patches(pixels, config_.patch_size, flat);
   for (int64_t i = 0; i < n_images; ++i) {
     const Tensor image = x.slice(i * n_rows, n_rows);
-    ops_.copy(weights_.class_row.view(), image.slice(0, 1));
+    ops_.copy(weights_.class_row.view().as_row(), image.slice(0, 1));
     ops_.linear(flat.slice(i * n_patches, n_patches), *weights_.patch, Tensor(), image.slice(1, n_patches));
     ops_.add(image, weights_.positions.view());
   }
