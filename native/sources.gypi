@@ -92,7 +92,11 @@
       "native/test/test_json.cc",
       "native/test/test_safetensors.cc",
       "native/test/test_sample.cc",
-      "native/test/test_resample.cc"
+      "native/test/test_resample.cc",
+      "native/test/test_cpu.cc",
+      "native/test/test_thread_pool.cc",
+      "native/test/test_kernels.cc",
+      "native/test/test_ops.cc"
     ],
     "fuzz_sources": [
       "native/test/fuzz/fuzz_json.cc",

@@ -42,8 +42,4 @@ std::unique_ptr<Ops> make_cpu_ops(int threads, const std::string& isa) {
   return std::make_unique<CpuOps>(threads, isa);
 }
 
-std::vector<std::string> cpu_tiers() { return available_tiers(); }
-
-std::string auto_cpu_tier() { return select_kernels("auto").tier; }
-
 }  // namespace fovea
