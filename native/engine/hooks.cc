@@ -61,9 +61,9 @@ void end_report(StageReport& report, const Sequence& sequence, bool keep_lists) 
 void PrefillHook::run_stage(const PlanStage& stage, RowStream& stream, size_t index) {
   const Sequence& sequence = stream.sequences[index];
   Session& session = *sessions_[index];
-  if (sequence.spans.empty()) return;  // a text-only prompt
   const Timer timer;
   StageReport report = begin_report(stage, sequence);
+  if (sequence.spans.empty()) return session.stages.push_back(std::move(report));  // a text-only prompt
   std::vector<float> scores;
   for (const PlanStep& step : stage.steps) {
     if (step.kind == PlanStep::Kind::kProbeLastRow) {
