@@ -1,18 +1,12 @@
 // Cuts one 96x96 sprite with alpha per class and art style out of the npm artwork packages.
-//   node art.mjs [--packages node_modules] [--out build/sprites]
+//   node art.mjs [node_modules]      -> build/sprites/<style>/<class>.png
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 
 const here = import.meta.dirname;
-const { values: options } = parseArgs({
-  options: {
-    packages: { type: "string", default: join(here, "node_modules") },
-    out: { type: "string", default: join(here, "build", "sprites") },
-  },
-});
-const packages = resolve(options.packages);
+const packages = resolve(process.argv[2] ?? join(here, "node_modules"));
+const sprites = join(here, "build", "sprites");
 const sharp = createRequire(join(packages, "index.js"))("sharp");
 
 const kSize = 96;
@@ -45,14 +39,14 @@ async function writeSprite(source, target) {
 
 let count = 0;
 for (const [style, filesOf] of Object.entries(candidates)) {
-  mkdirSync(join(options.out, style), { recursive: true });
+  mkdirSync(join(sprites, style), { recursive: true });
   for (const [name, shortName] of Object.entries(classes)) {
     const emoji = emojiByName.get(shortName);
     if (!emoji) throw new Error(`classes.json: "${name}" is no emoji short name: ${shortName}`);
     const source = filesOf(emoji).map((file) => join(packages, file)).find(existsSync);
     if (!source) throw new Error(`no ${style} picture of "${name}" under ${packages}: is the package installed?`);
-    await writeSprite(source, join(options.out, style, `${name}.png`));
+    await writeSprite(source, join(sprites, style, `${name}.png`));
     count += 1;
   }
 }
-console.log(`${count} sprites in ${options.out}`);
+console.log(`${count} sprites in ${sprites}`);

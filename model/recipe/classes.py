@@ -10,19 +10,10 @@ INDEX = {name: i for i, name in enumerate(NAMES)}
 WORDS = (HERE / "words.txt").read_text().split()  # words that may be printed into a scene
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-COLORS = {
-    "red": (200, 50, 50),
-    "green": (70, 160, 80),
-    "blue": (60, 100, 200),
-    "yellow": (235, 210, 80),
-    "orange": (240, 150, 50),
-    "purple": (140, 80, 180),
-    "pink": (240, 170, 190),
-    "brown": (130, 90, 60),
-    "gray": (140, 140, 140),
-    "white": (240, 240, 240),
-    "black": (30, 30, 30),
-    "cyan": (90, 200, 210),
+COLORS = {  # backgrounds
+    "red": (200, 50, 50), "green": (70, 160, 80), "blue": (60, 100, 200), "yellow": (235, 210, 80),
+    "orange": (240, 150, 50), "purple": (140, 80, 180), "pink": (240, 170, 190), "brown": (130, 90, 60),
+    "gray": (140, 140, 140), "white": (240, 240, 240), "black": (30, 30, 30), "cyan": (90, 200, 210),
 }
 
 UNCHANGED_PLURAL = {"sheep", "fish", "glasses", "scissors", "fries", "grapes", "dice"}

@@ -1,9 +1,5 @@
-"""Random scenes with exact ground truth: emoji sprites and a printed word on a coloured background.
+"""Random scenes with exact ground truth: emoji sprites and a printed word on a coloured background."""
 
-Run as a script it draws a contact sheet: python scenes.py --seed 3 --out build/sheet.png
-"""
-
-import argparse
 import os
 import random
 from dataclasses import dataclass, field
@@ -175,23 +171,3 @@ def patch_labels(labels: np.ndarray) -> np.ndarray:
         if len(shown) > PATCH * PATCH * 0.3:
             out[i] = np.bincount(shown).argmax()
     return out
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw a contact sheet of 4 x 2 scenes.")
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--styles", nargs="+", default=list(SEEN_STYLES))
-    parser.add_argument("--crowded", action="store_true")
-    parser.add_argument("--out", type=Path, default=HERE / "build" / "sheet.png")
-    args = parser.parse_args()
-    rng = random.Random(args.seed)
-    sheet = Image.new("RGB", (SIZE * 4, SIZE * 2))
-    for i in range(8):
-        sheet.paste(make_scene(rng, tuple(args.styles), args.crowded).image, (i % 4 * SIZE, i // 4 * SIZE))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(args.out)
-    print(args.out)
-
-
-if __name__ == "__main__":
-    main()
