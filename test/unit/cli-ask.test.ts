@@ -38,6 +38,11 @@ describe("fovea ask", () => {
     });
   });
 
+  it("drops white space before the answer, none within", async () => {
+    const ran = await runFake(["ask", "cat.png", "what?"], { deltas: [" ", "\n a", " ", "b"] });
+    expect(ran.out).toBe("a b\n");
+  });
+
   it("sums the rows of several images and says why an answer ended early", async () => {
     const images = [
       { rowsIn: 256, rowsOut: 30 },

@@ -90,7 +90,7 @@ export async function runFake(
         info: fakeInfo,
         async *stream(request) {
           ran.requests.push(request);
-          for (const text of options.deltas ?? ["a green", " turtle"]) {
+          for (const text of options.deltas ?? [" a green", " turtle"]) {
             yield { type: "text-delta" as const, text, tokens: [] };
             if (options.interrupt === undefined) continue;
             controller.abort();

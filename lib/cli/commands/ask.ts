@@ -104,9 +104,16 @@ async function answer(
     keepLists: options.show !== undefined || options.keepLists === true,
   };
   let reply: Reply | undefined;
+  let hasText = false;
   for await (const event of model.stream(request)) {
-    if (event.type === "generation-end") reply = event.reply;
-    else if (options.json !== true) out.write(event.text);
+    if (event.type === "generation-end") {
+      reply = event.reply;
+    } else if (options.json !== true) {
+      // Answers of many models begin with the space that separates them from the prompt.
+      const text: string = hasText ? event.text : event.text.trimStart();
+      hasText ||= text !== "";
+      out.write(text);
+    }
   }
   if (options.json !== true) out.write("\n");
   if (reply === undefined) throw new Error("The stream ended without a reply.");
