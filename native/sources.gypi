@@ -96,7 +96,8 @@
       "native/test/test_cpu.cc",
       "native/test/test_thread_pool.cc",
       "native/test/test_kernels.cc",
-      "native/test/test_ops.cc"
+      "native/test/test_ops.cc",
+      "native/test/test_attention.cc"
     ],
     "fuzz_sources": [
       "native/test/fuzz/fuzz_json.cc",

@@ -1,4 +1,6 @@
 // Every kernel of every tier this machine has against the scalar one: bit for bit, but for the erf of GELU.
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 

@@ -1,0 +1,161 @@
+// Attention: truth by naive double-precision loops, and rows that depend on nothing but their query and visible keys.
+#include <numeric>
+
+#include "test/backends.h"
+#include "test/check.h"
+#include "test/numbers.h"
+
+namespace fovea::test {
+namespace {
+
+struct Heads {
+  int64_t n_q, n_keys, n_heads, n_kv_heads, d_head;
+};
+
+// out (n_q, n_heads * d_head) in double precision.
+std::vector<double> naive_attention(const Guarded& q, const Guarded& k, const Guarded& v, const Heads& h, bool causal,
+                                    double scale) {
+  std::vector<double> out(static_cast<size_t>(h.n_q * h.n_heads * h.d_head), 0.0);
+  for (int64_t i = 0; i < h.n_q; ++i)
+    for (int64_t head = 0; head < h.n_heads; ++head) {
+      const int64_t kv = head * h.n_kv_heads / h.n_heads, seen = causal ? h.n_keys - h.n_q + i + 1 : h.n_keys;
+      std::vector<double> p;
+      for (int64_t j = 0; j < seen; ++j) {
+        double dot = 0;
+        for (int64_t c = 0; c < h.d_head; ++c) dot += double{q.at(i, head * h.d_head + c)} * k.at(j, kv * h.d_head + c);
+        p.push_back(std::exp(dot * scale));
+      }
+      const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+      for (int64_t j = 0; j < seen; ++j)
+        for (int64_t c = 0; c < h.d_head; ++c)
+          out[static_cast<size_t>((i * h.n_heads + head) * h.d_head + c)] +=
+              p[static_cast<size_t>(j)] / sum * v.at(j, kv * h.d_head + c);
+    }
+  return out;
+}
+
+struct AttentionInput {
+  Heads h;
+  Guarded q, k, v, out;
+  AttentionInput(const Heads& heads, int64_t gap)
+      : h(heads),
+        q(heads.n_q, heads.n_heads * heads.d_head, 51, gap, 2.0f),
+        k(heads.n_keys, heads.n_kv_heads * heads.d_head, 52, gap),
+        v(heads.n_keys, heads.n_kv_heads * heads.d_head, 53, gap + 3),
+        out(heads.n_q, heads.n_heads * heads.d_head, 54, gap) {}
+  void run(Ops& ops, bool causal) {
+    const AttentionSegment segment{0, h.n_q, k.heads(h.n_kv_heads), v.heads(h.n_kv_heads), causal};
+    ops.attention(q.heads(h.n_heads), {&segment, 1}, 0.25f, out.heads(h.n_heads));
+  }
+};
+
+const Heads kHeadCases[] = {{1, 1, 1, 1, 8},     {1, 7, 2, 2, 32},     {5, 65, 6, 2, 64},   {3, 300, 3, 1, 80},
+                            {40, 65, 4, 2, 128}, {130, 300, 2, 2, 64}, {17, 600, 4, 1, 12}, {2, 9, 2, 1, 300}};
+
+}  // namespace
+
+TEST("attention: against double precision, grouped heads, causal and not, strided views") {
+  each_backend([](Ops& ops) {
+    for (const Heads& h : kHeadCases)
+      for (const bool causal : {false, true}) {
+        AttentionInput in(h, h.n_q % 4);
+        in.run(ops, causal);
+        CHECK(in.out.intact());
+        const auto truth = naive_attention(in.q, in.k, in.v, h, causal, 0.25);
+        for (int64_t i = 0; i < h.n_q; ++i)
+          for (int64_t c = 0; c < h.n_heads * h.d_head; ++c)
+            CHECK_NEAR(in.out.at(i, c), truth[static_cast<size_t>(i * h.n_heads * h.d_head + c)], 1e-5);
+      }
+  });
+}
+
+TEST("attention: the same bits on every tier and thread count") {
+  for (const Heads& h : kHeadCases) {
+    AttentionInput truth(h, 0);
+    truth.run(*make_cpu_ops(1, "scalar"), true);
+    each_backend([&](Ops& ops) {
+      AttentionInput in(h, 0);
+      in.run(ops, true);
+      CHECK(in.out.same(truth.out));
+    });
+  }
+}
+
+TEST("attention: causal prefill of n rows is n single-row calls, bit for bit") {
+  each_backend([](Ops& ops) {
+    const Heads h{110, 290, 6, 2, 40};
+    AttentionInput all(h, 0), one(h, 0);
+    all.run(ops, true);
+    for (int64_t i = 0; i < h.n_q; ++i) {
+      const int64_t seen = h.n_keys - h.n_q + i + 1;
+      const AttentionSegment segment{0, 1, one.k.heads(2).slice(0, seen), one.v.heads(2).slice(0, seen), true};
+      ops.attention(one.q.heads(6).slice(i, 1), {&segment, 1}, 0.25f, one.out.heads(6).slice(i, 1));
+    }
+    CHECK(all.out.same(one.out));
+  });
+}
+
+TEST("attention: a NaN in a key that a row does not see leaves the row alone") {
+  each_backend([](Ops& ops) {
+    const Heads h{30, 30, 2, 2, 16};
+    AttentionInput clean(h, 0), dirty(h, 0);
+    clean.run(ops, true);
+    for (int64_t c = 0; c < 32; ++c) dirty.k.at(20, c) = dirty.v.at(20, c) = NAN;
+    dirty.run(ops, true);
+    CHECK(same_bits(clean.out.data(), dirty.out.data(), 20 * 32));
+    CHECK(std::isnan(dirty.out.at(20, 0)));
+  });
+}
+
+TEST("attention: packed segments are the segments alone, bit for bit") {
+  each_backend([](Ops& ops) {
+    Guarded q(60, 4 * 24, 1), together(60, 4 * 24, 2), alone(60, 4 * 24, 2), keys(200, 2 * 24, 3),
+        values(200, 2 * 24, 4);
+    const Tensor k = keys.heads(2), v = values.heads(2);
+    const AttentionSegment segments[] = {{0, 20, k.slice(0, 50), v.slice(0, 50), true},
+                                         {20, 1, k.slice(50, 100), v.slice(50, 100), true},
+                                         {21, 39, k.slice(150, 39), v.slice(150, 39), false}};
+    ops.attention(q.heads(4), segments, 0.2f, together.heads(4));
+    for (const AttentionSegment& s : segments) {
+      const AttentionSegment own{0, s.n_q, s.k, s.v, s.causal};
+      ops.attention(q.heads(4).slice(s.q_begin, s.n_q), {&own, 1}, 0.2f, alone.heads(4).slice(s.q_begin, s.n_q));
+    }
+    CHECK(together.same(alone));
+  });
+}
+
+TEST("attention_probs: against double precision, rows sum to one, a row alone has the same bits") {
+  each_backend([](Ops& ops) {
+    for (const Heads& h : kHeadCases) {
+      Guarded q(h.n_q, h.n_heads * h.d_head, 61, 2, 2.0f), k(h.n_keys, h.n_kv_heads * h.d_head, 62, 1);
+      Guarded out(h.n_q, h.n_keys, 63, 7), alone(1, h.n_keys, 64);
+      ops.attention_probs(q.heads(h.n_heads), k.heads(h.n_kv_heads), 0.25f, out.tensor());
+      CHECK(out.intact());
+      // Against values that pick out one key at a time: attention with v = identity is the probability.
+      for (int64_t i = 0; i < h.n_q; i += 7) {
+        std::vector<double> mean(static_cast<size_t>(h.n_keys), 0.0);
+        for (int64_t head = 0; head < h.n_heads; ++head) {
+          std::vector<double> p;
+          for (int64_t j = 0; j < h.n_keys; ++j) {
+            double dot = 0;
+            for (int64_t c = 0; c < h.d_head; ++c)
+              dot += double{q.at(i, head * h.d_head + c)} * k.at(j, head * h.n_kv_heads / h.n_heads * h.d_head + c);
+            p.push_back(std::exp(dot * 0.25));
+          }
+          const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+          for (size_t j = 0; j < p.size(); ++j) mean[j] += p[j] / sum / static_cast<double>(h.n_heads);
+        }
+        double total = 0;
+        for (int64_t j = 0; j < h.n_keys; ++j) {
+          CHECK_NEAR(out.at(i, j), mean[static_cast<size_t>(j)], 1e-5 * mean[static_cast<size_t>(j)] + 1e-7);
+          total += out.at(i, j);
+        }
+        CHECK_NEAR(total, 1.0, 1e-5);
+        ops.attention_probs(q.heads(h.n_heads).slice(i, 1), k.heads(h.n_kv_heads), 0.25f, alone.tensor());
+        CHECK(same_bits(&alone.at(0, 0), &out.at(i, 0), h.n_keys));
+      }
+    }
+  });
+}
+
+}  // namespace fovea::test
