@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadModel, type Model, type Plan } from "../../lib/index.js";
+import { type ForwardResult, loadModel, type Model, type ModelInputs, type Plan } from "../../lib/index.js";
 import { expectClose } from "./compare.js";
 import { embeddedModel, expectSamePictures, type RecordedAnswer, withPictures } from "./eval-pictures.js";
 import { readGolden } from "./read-golden.js";
@@ -94,11 +94,8 @@ describe("keeping every row changes no bit", () => {
     "pyramidDrop at every layer": { stages: [{ method: "pyramidDrop", layers, keep: layers.map(() => 1) }] },
     "random before the decoder": { stages: [{ method: "random", keep: 1 }] },
     "uniform before the decoder": { stages: [{ method: "uniform", keep: 1 }] },
-    ...Object.fromEntries(
-      ["random", "uniform"].flatMap((method) =>
-        layers.map((layer) => [`${method} at layer ${layer}`, { stages: [{ method, keep: 1, layer }] }]),
-      ),
-    ),
+    "uniform at every layer": { stages: layers.map((layer) => ({ method: "uniform", keep: 1, layer })) },
+    "random at every layer": { stages: layers.map((layer) => ({ method: "random", keep: 1, layer })) },
     "all four": {
       stages: [
         { method: "divPrune", keep: 1 },
@@ -114,11 +111,17 @@ describe("keeping every row changes no bit", () => {
     positions.map((policy) => ({ name, policy, plan: { ...plan, positions: policy } })),
   );
 
-  it.each(table)("$name, $policy positions", async ({ plan }) => {
+  const unpruned = new Map<string, { inputs: ModelInputs; whole: ForwardResult }>();
+  beforeAll(async () => {
     for (const name of prompts) {
       const { messages } = pruning.meta.cases.find((c) => c.name === name) as PrunedCase;
       const inputs = await model.process(withPictures(messages));
-      const whole = await model.forward(inputs);
+      unpruned.set(name, { inputs, whole: await model.forward(inputs) });
+    }
+  });
+
+  it.each(table)("$name, $policy positions", async ({ plan }) => {
+    for (const [name, { inputs, whole }] of unpruned) {
       const { logits, rows } = await model.forward({ ...inputs, plan });
       expect(logits.shape).toEqual(whole.logits.shape);
       expect(rows).toEqual(whole.rows);
