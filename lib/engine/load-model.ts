@@ -1,4 +1,5 @@
 import { resolveModel } from "../hub/resolve-model.js";
+import { checkOptions } from "./check-options.js";
 import { FoveaError } from "./errors.js";
 import { EventHub } from "./event-hub.js";
 import { Model } from "./model.js";
@@ -21,6 +22,7 @@ export interface LoadOptions {
  * @throws FoveaError
  */
 export async function loadModel(dirOrName: string, options: LoadOptions = {}): Promise<Model> {
+  checkOptions(options);
   const { dtype = "auto", threads = 0 } = options;
   const path = await resolveModel(dirOrName);
   const hub = EventHub.get();

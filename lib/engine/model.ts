@@ -12,6 +12,7 @@ import { expandImages } from "../text/expand-images.js";
 import { type Message, parseMessages } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
 import { prepareImages } from "../vision/prepare-images.js";
+import { checkOptions } from "./check-options.js";
 import { FoveaError, type FoveaErrorCode } from "./errors.js";
 import type { EventHub } from "./event-hub.js";
 import { EventQueue } from "./event-queue.js";
@@ -79,8 +80,9 @@ export class Model {
    * @throws FoveaError, or the signal's reason when it was aborted.
    */
   async *stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
-    const { signal } = options;
     const start = performance.now();
+    checkOptions(options);
+    const { signal } = options;
     this.#check(signal);
     const io = this.#textIo();
     const plan = lowerPlan(options.plan, this.info);
@@ -123,7 +125,9 @@ export class Model {
    * @throws FoveaError, or the signal's reason when it was aborted.
    */
   async forward(inputs: ForwardInputs, options: ForwardOptions = {}): Promise<ForwardResult> {
+    checkOptions(options);
     this.#check(options.signal);
+    checkOptions(inputs, "inputs");
     const request = readForward(inputs, nativePlan(lowerPlan(inputs.plan, this.info)), options);
     for await (const event of this.#run((native) => native.forward(request), options.signal)) {
       if (event.kind === "forward") return readForwardResult(event.result);
@@ -140,6 +144,7 @@ export class Model {
     messages: Message[],
     options: { images?: ImageInput[]; signal?: AbortSignal } = {},
   ): Promise<ModelInputs> {
+    checkOptions(options);
     this.#check(options.signal);
     const { inputIds, images } = await this.#prompt(this.#textIo(), messages, options.images, options.signal);
     const shape = [1, inputIds.length];

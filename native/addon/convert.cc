@@ -1,5 +1,7 @@
 #include "addon/convert.h"
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -18,6 +20,12 @@ std::vector<ImageInput> to_images(const Napi::Array& array) {
                       int_field(object, "width"), int_field(object, "height")});
   }
   return images;
+}
+
+// Numbers beyond an int stay out of range instead of wrapping around into it.
+int saturated(int64_t value) {
+  return static_cast<int>(
+      std::clamp<int64_t>(value, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()));
 }
 
 template <typename T>
@@ -129,12 +137,12 @@ GenerateRequest to_generate_request(const Napi::Object& object) {
   request.plan = string_field(object, "plan");
   const Napi::Object sampling = object_field(object, "sampling");
   request.sampling.temperature = static_cast<float>(number_field(sampling, "temperature"));
-  request.sampling.top_k = static_cast<int>(int_field(sampling, "topK"));
+  request.sampling.top_k = saturated(int_field(sampling, "topK"));
   request.sampling.top_p = static_cast<float>(number_field(sampling, "topP"));
   request.sampling.min_p = static_cast<float>(number_field(sampling, "minP"));
   request.sampling.repetition_penalty = static_cast<float>(number_field(sampling, "repetitionPenalty"));
   request.sampling.seed = static_cast<uint64_t>(int_field(sampling, "seed"));
-  request.sampling.logprobs = static_cast<int>(int_field(sampling, "logprobs"));
+  request.sampling.logprobs = saturated(int_field(sampling, "logprobs"));
   request.max_tokens = int_field(object, "maxTokens");
   request.stop_ids = typed_array_field<int32_t>(object, "stopIds", napi_int32_array, "an Int32Array");
   request.keep_lists = bool_field(object, "keepLists");
