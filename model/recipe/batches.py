@@ -1,4 +1,4 @@
-"""Training batches. Batch i is a pure function of (phase, seed, i): the whole random state of a run is its step number."""
+"""Training batches. Batch i depends on (phase, seed, i) only: the whole random state of a run is its step number."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Makes the held-out questions: scenes from seeds that training never uses, written as WebP and one JSON line a question.
+"""Makes the held-out questions: scenes from seeds that training never uses, as WebP, and one JSON line a question.
 
 python make_eval.py                                                       # rewrites model/eval
 python make_eval.py --name openmoji --styles openmoji --out build/eval-openmoji   # the art style kept out of training

@@ -81,7 +81,7 @@ def random_word(rng: random.Random) -> str:
 
 
 def add_sign(scene: Scene, rng: random.Random) -> None:
-    """Prints a word on a plate, letter by letter, so that every letter's place is known; too long a word is left out."""
+    """Prints a word on a plate, letter by letter, so that every letter's place is known; too long a word is dropped."""
     word = random_word(rng)
     face = font(rng.choice(FACES), rng.randint(20, 32))
     gap = rng.randint(1, 4)
@@ -131,7 +131,7 @@ def vary(picture: Image.Image, rng: random.Random, size: int) -> Image.Image:
     return picture
 
 
-def add_thing(scene: Scene, rng: random.Random, name: str, styles: tuple[str, ...], sizes: tuple[int, int, int]) -> None:
+def add_thing(scene: Scene, rng: random.Random, name: str, styles: tuple[str, ...], sizes: tuple[int, ...]) -> None:
     """Draws one object where there is room; sizes = smallest, largest, most likely side in pixels."""
     style, size = rng.choice(styles), int(rng.triangular(*sizes))
     place = free_place(scene, rng, size)
@@ -163,7 +163,7 @@ def make_scene(rng: random.Random, styles: tuple[str, ...] = SEEN_STYLES, crowde
 
 
 def patch_labels(labels: np.ndarray) -> np.ndarray:
-    """(SIZE, SIZE) pixel labels -> (GRID * GRID,): the commonest thing where things cover over 30 % of a patch, else 0."""
+    """(SIZE, SIZE) pixel labels -> (GRID * GRID,): the commonest thing of a patch if over 30 % is covered, else 0."""
     patches = labels.reshape(GRID, PATCH, GRID, PATCH).transpose(0, 2, 1, 3).reshape(GRID * GRID, PATCH * PATCH)
     out = np.zeros(GRID * GRID, np.int64)
     for i, patch in enumerate(patches):
