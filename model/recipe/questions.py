@@ -59,7 +59,8 @@ def ask(rng: random.Random, scene: Scene) -> list[Question]:
             if kind == "count":
                 out.append(Question(kind, f"How many {plural(name)} are there?", str(counts[name])))
             else:
-                out.append(Question(kind, f"Is there {with_article(name)} in the image?", ("no", "yes")[counts[name] > 0]))
+                text = f"Is there {with_article(name)} in the image?"
+                out.append(Question(kind, text, "yes" if counts[name] else "no"))
     in_cell = Counter(place(thing) for thing in things)
     for thing in rng.sample(things, min(2, len(things))):
         if in_cell[place(thing)] == 1:
