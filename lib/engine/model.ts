@@ -211,6 +211,7 @@ export class Model {
         signal?.throwIfAborted();
         for (;;) {
           for (const event of await queue.next()) {
+            signal?.throwIfAborted(); // the reader may have aborted while it held the event before
             if (event.kind === "error") throw new FoveaError(event.code as FoveaErrorCode, event.message);
             yield event;
             if (event.kind !== "tokens") return;

@@ -95,7 +95,8 @@ ForwardReport forward_pass(Model& model, const ForwardRequest& request, const st
   const DecoderConfig& config = model.decoder->config();
   const std::vector<InputRows> inputs = read_inputs(request, config.context);
   const LoweredPlan plan = parse_plan(request.plan, config.n_layers);
-  const auto stop = [] { throw Error(ErrorCode::kInvalidArgument, "the forward pass was cancelled"); };
+  // A caller who aborted has stopped listening: whoever reads this lost the model.
+  const auto stop = [] { throw Error(ErrorCode::kDisposed, "the model was disposed; load it again"); };
   ImageRows images;
   if (!images.encode(model, request.images, cancelled, request.taps)) stop();
 

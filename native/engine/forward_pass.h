@@ -8,7 +8,7 @@
 
 namespace fovea {
 
-// Throws kInvalidArgument, kContextLength, kPlan. `cancelled` becoming true throws kInvalidArgument as well.
+// Throws kInvalidArgument, kContextLength, kPlan. `cancelled` becoming true throws kDisposed.
 ForwardReport forward_pass(Model& model, const ForwardRequest& request, const std::atomic<bool>& cancelled);
 
 }  // namespace fovea

@@ -26,11 +26,12 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token,
                                                    std::to_string(image) + " images that pixel_values hold");
     const int64_t count = rows_per_image[image];
     const int64_t end = std::min(n, row + count);
-    const auto same = std::find_if(ids.begin() + row, ids.begin() + end, [&](int32_t id) { return id != image_token; });
-    if (same != ids.begin() + row + count)
-      throw Error(ErrorCode::kInvalidArgument,
-                  "image " + std::to_string(image) + " has " + std::to_string(same - ids.begin() - row) +
-                      " image tokens in a row in input_ids; this model makes " + std::to_string(count) + " rows of it");
+    const auto begin = ids.begin() + row;
+    const auto got = std::find_if(begin, ids.begin() + end, [&](int32_t id) { return id != image_token; }) - begin;
+    if (got != count)
+      throw Error(ErrorCode::kInvalidArgument, "image " + std::to_string(image) + " has " + std::to_string(got) +
+                                                   " image tokens in a row in input_ids; this model makes " +
+                                                   std::to_string(count) + " rows of it");
     spans.push_back({static_cast<int32_t>(image), row, count, row, count});
     row += count;
   }
@@ -66,6 +67,10 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
         keep_features ? features_.view().slice(row, n_rows) : pass_features.resize(ops, {n_rows, d_features});
     if (!model.tower->forward(batch, features, cancelled)) return false;
     model.projector->forward(features, projected.slice(row, n_rows));
+    if (!ops.all_finite(projected.slice(row, n_rows)))
+      throw Error(ErrorCode::kNumeric, "the rows of images " + std::to_string(first) + " to " +
+                                           std::to_string(first + n - 1) +
+                                           " hold NaN or infinity; pixel_values or the weights are damaged");
     row += n_rows;
     first += n;
   }

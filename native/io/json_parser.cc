@@ -290,7 +290,10 @@ Json parse_json(std::string_view text, const std::string& source, ErrorCode code
 
 Json read_json_file(const std::string& path) {
   const MappedFile file(path);
-  return parse_json({reinterpret_cast<const char*>(file.data()), file.size()}, path);
+  Json document = parse_json({reinterpret_cast<const char*>(file.data()), file.size()}, path);
+  if (!document.is_object())
+    throw Error(ErrorCode::kModelFormat, path + " holds " + document.shown() + ", expected a JSON object");
+  return document;
 }
 
 }  // namespace fovea
