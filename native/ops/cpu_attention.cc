@@ -43,8 +43,8 @@ struct Block {
 
 // How many query rows a block takes.
 int64_t rows_per_block(int64_t n_keys, int64_t group) {
-  const int64_t fitting = std::min(kBlockRows, kScoreFloats / n_keys);
-  return std::max<int64_t>(1, fitting / group);
+  const int64_t fitting = std::min(kBlockRows, kScoreFloats / std::max<int64_t>(1, n_keys));
+  return std::max<int64_t>(1, fitting / std::max<int64_t>(1, group));
 }
 
 int64_t score_stride(int64_t n_keys) { return round_up(n_keys, kPanel) + kPanel; }

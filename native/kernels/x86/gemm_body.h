@@ -93,28 +93,26 @@ void run_tile(const Tile<typename Type::Element>& t) {
   }
 }
 
-// All panels of one tile of rows: as many abreast as registers allow, then fewer.
+// One tile at the front of the `left` columns that remain; moves t past it and returns what then remains.
+template <int kRows, int kPanels, int kStep, typename Type>
+int64_t run_front(Tile<typename Type::Element>& t, int64_t left) {
+  constexpr int64_t kColumns = kPanels * kPanel;
+  t.columns = left < kColumns ? left : kColumns;
+  run_tile<kRows, kPanels, kStep, Type>(t);
+  t.w += kPanels * t.panel_stride;
+  t.sums += kColumns;
+  t.out += kColumns;
+  if (t.bias != nullptr) t.bias += kColumns;
+  return left - t.columns;
+}
+
+// All n columns of one tile of rows: as many panels abreast as registers allow, then one by one.
 template <int kRows, int kStep, typename Type>
 void run_row_tile(Tile<typename Type::Element> t, int64_t n) {
   constexpr int kMost = tile_panels(kRows);
-  int64_t done = 0;
-  const auto step = [&](int64_t panels) {
-    done += panels * kPanel;
-    t.w += panels * t.panel_stride;
-    t.sums += panels * kPanel;
-    t.out += panels * kPanel;
-    if (t.bias != nullptr) t.bias += panels * kPanel;
-  };
-  while (n - done > (kMost - 1) * kPanel) {
-    t.columns = n - done < kMost * kPanel ? n - done : kMost * kPanel;
-    run_tile<kRows, kMost, kStep, Type>(t);
-    step(kMost);
-  }
-  while (n - done > 0) {
-    t.columns = n - done < kPanel ? n - done : kPanel;
-    run_tile<kRows, 1, kStep, Type>(t);
-    step(1);
-  }
+  int64_t left = n;
+  while (left > (kMost - 1) * kPanel) left = run_front<kRows, kMost, kStep, Type>(t, left);
+  while (left > 0) left = run_front<kRows, 1, kStep, Type>(t, left);
 }
 
 // The tile of this height, which is at most kRows.
