@@ -83,8 +83,8 @@ Axis make_axis(int64_t n_in, int64_t n_out, Filter filter) {
   double max_weight = 0;
   for (int64_t i = 0; i < n_out; ++i) {
     const double center = scale * (static_cast<double>(i) + 0.5);
-    const int64_t begin = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
-    const int64_t end = std::min(static_cast<int64_t>(center + support + 0.5), n_in);
+    const int64_t begin = std::max<int64_t>(static_cast<int64_t>(std::floor(center - support + 0.5)), 0);
+    const int64_t end = std::min(static_cast<int64_t>(std::floor(center + support + 0.5)), n_in);
     double* row = weights.data() + i * axis.n_taps;
     double total = 0;
     for (int64_t j = begin; j < end; ++j) {

@@ -100,7 +100,7 @@ void SafetensorsFolder::open(const std::string& path) {
 
 void SafetensorsFolder::open_shards(const std::string& index_path) {
   const Json index = read_json_file(index_path);
-  const Json weight_map = index.required_object("weight_map");
+  const Json& weight_map = index.required_object("weight_map");
   std::set<std::string> shards;
   for (const auto& [name, shard] : weight_map.members()) {
     if (!shard.is_string() || !is_plain_name(shard.string()))

@@ -110,14 +110,14 @@ TEST("resize: one colour stays one colour") {
 TEST("resize: sizes that do not fit are refused") {
   const std::vector<uint8_t> rgb(4 * 3 * 3);
   CHECK_EQ(resize(rgb, 4, 3, 2, 2, Filter::kBox).size(), size_t{12});
-  for (const auto& [width, height] : {std::pair<int64_t, int64_t>{0, 3},
-                                      {4, -1},
-                                      {65536, 1},
-                                      {1, 65536},
-                                      {30000, 30000},
-                                      {std::numeric_limits<int64_t>::max(), 2}}) {
-    CHECK_THROWS(ErrorCode::kImage, resize(rgb, width, height, 2, 2, Filter::kBox));
-    CHECK_THROWS(ErrorCode::kImage, resize(rgb, 4, 3, width, height, Filter::kBox));
+  for (const auto& size : {std::pair<int64_t, int64_t>{0, 3},
+                           {4, -1},
+                           {65536, 1},
+                           {1, 65536},
+                           {30000, 30000},
+                           {std::numeric_limits<int64_t>::max(), 2}}) {
+    CHECK_THROWS(ErrorCode::kImage, resize(rgb, size.first, size.second, 2, 2, Filter::kBox));
+    CHECK_THROWS(ErrorCode::kImage, resize(rgb, 4, 3, size.first, size.second, Filter::kBox));
   }
   CHECK_THROWS(ErrorCode::kImage, resize(rgb, 4, 4, 2, 2, Filter::kBox));
   CHECK_THROWS(ErrorCode::kImage, resize(rgb, 3, 3, 2, 2, Filter::kBox));
@@ -133,7 +133,7 @@ TEST("preprocess: equal to CLIPImageProcessor, with windows smaller and larger t
   const Json::Array& cases = golden.json().required_array("windows").array();
   CHECK(cases.size() >= 3);
   for (const Json& item : cases) {
-    const std::string name = item.required_string("name");
+    const std::string& name = item.required_string("name");
     PreprocessSpec spec;
     spec.resize = {item.required_int("newWidth"), item.required_int("newHeight")};
     spec.window = {item.required_int("left"), item.required_int("top"), item.required_int("cropWidth"),

@@ -43,6 +43,7 @@ std::vector<int32_t> run(const SamplingParams& params, int n) {
   const std::vector<float> logits = {0.5f, 1.0f, -1.0f, 0.0f, 0.9f, 0.2f, -0.3f, 0.7f};
   Sampler sampler(params, 8);
   std::vector<int32_t> ids;
+  ids.reserve(static_cast<size_t>(n));
   for (int i = 0; i < n; ++i) ids.push_back(sampler.sample(logits).id);
   return ids;
 }
