@@ -16,7 +16,8 @@ namespace fovea {
 // The rows of a request's images: tower, then projector.
 class ImageRows {
  public:
-  // Throws kInvalidArgument if an image does not fit the tower, kNumeric if its pixels are no numbers. Returns false if cancelled.
+  // Throws kInvalidArgument if an image does not fit the tower, kNumeric if its rows are not finite. Returns false if
+  // cancelled.
   bool encode(Model& model, const std::vector<ImageInput>& images, const std::atomic<bool>& cancelled,
               bool keep_features);
 
