@@ -48,7 +48,9 @@ class Guarded {
     for (size_t i = 0; i < all_.size(); ++i) {
       const auto offset = static_cast<int64_t>(i) - kGuard;
       if (offset >= 0 && offset < rows_ * stride_ && offset % stride_ < columns_) continue;
-      if (std::memcmp(&all_[i], &kCanary, sizeof(float)) != 0) return false;
+      uint32_t bits = 0;
+      std::memcpy(&bits, &all_[i], sizeof(bits));
+      if (bits != kCanary) return false;
     }
     return true;
   }
