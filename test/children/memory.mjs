@@ -1,4 +1,5 @@
-// Measures how much memory rounds of one kind leave behind; run with --expose-gc. Prints
+// Measures how much memory rounds of one kind leave behind. Prints {growth: bytes of resident memory per round, aborted:
+// how many rounds were cut off}.
 //   node --expose-gc memory.mjs aborts|loads <rounds>
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
