@@ -19,10 +19,20 @@ export class EventHub {
     this.binding.listen((events) => {
       for (const event of events) {
         const listener = this.#listeners.get(event.request);
-        if (event.kind !== "tokens") this.#listeners.delete(event.request);
+        if (event.kind !== "tokens" && event.kind !== "progress") this.#listeners.delete(event.request);
         listener?.(event);
       }
     });
+  }
+
+  /** Hands the events of a load to `listener` until `forget`. */
+  listen(request: number, listener: (event: NativeEvent) => void): void {
+    this.#listeners.set(request, listener);
+  }
+
+  /** No more events of this load are wanted. */
+  forget(request: number): void {
+    this.#listeners.delete(request);
   }
 
   /** Starts a request through `submit`, which returns its number, and hands its events to `listener` until it ends. */

@@ -1,4 +1,5 @@
 import { resolveModel } from "../hub/resolve-model.js";
+import type { NativeBinding, NativeModel } from "../native/binding.js";
 import { checkOptions } from "./check-options.js";
 import { FoveaError } from "./errors.js";
 import { EventHub } from "./event-hub.js";
@@ -12,6 +13,10 @@ export interface LoadOptions {
   dtype?: "auto" | "f32" | "bf16" | "f16";
   /** Compute threads; 0, the default: every core this process may use. */
   threads?: number;
+  /** Called with the share of the weights that is loaded, from 0 to 1. */
+  onProgress?: (fraction: number) => void;
+  /** Stops the load; the call rejects with the signal's reason. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -23,18 +28,38 @@ export interface LoadOptions {
  */
 export async function loadModel(dirOrName: string, options: LoadOptions = {}): Promise<Model> {
   checkOptions(options);
-  const { dtype = "auto", threads = 0 } = options;
+  options.signal?.throwIfAborted();
   const path = await resolveModel(dirOrName);
   const hub = EventHub.get();
-  const [native, textIo] = await Promise.all([load(hub, path, { dtype, threads }), tryTextIo(path)]);
+  const [native, textIo] = await Promise.all([load(hub, path, options), tryTextIo(path)]);
   return new Model(path, native, hub, textIo);
 }
 
-async function load(hub: EventHub, path: string, options: Required<LoadOptions>) {
+async function load(hub: EventHub, path: string, options: LoadOptions): Promise<NativeModel> {
+  const { dtype = "auto", threads = 0, onProgress, signal } = options;
+  let started: ReturnType<NativeBinding["load"]>;
   try {
-    return await hub.binding.load(path, options);
+    started = hub.binding.load(path, { dtype, threads });
   } catch (error) {
     throw wrapError(error);
+  }
+  const { request, model } = started;
+  const onAbort = () => hub.binding.cancelLoad(request);
+  signal?.addEventListener("abort", onAbort);
+  hub.listen(request, (event) => {
+    if (event.kind === "progress") onProgress?.(event.fraction);
+  });
+  try {
+    const native = await model;
+    if (signal?.aborted) await native.dispose();
+    signal?.throwIfAborted();
+    onProgress?.(1);
+    return native;
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : wrapError(error);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    hub.forget(request);
   }
 }
 

@@ -158,6 +158,7 @@ export type NativeEvent =
   | { request: number; kind: "tokens"; tokens: NativeToken[] }
   | { request: number; kind: "end"; end: NativeEnd }
   | { request: number; kind: "forward"; result: NativeForwardResult }
+  | { request: number; kind: "progress"; fraction: number }
   | { request: number; kind: "error"; code: string; message: string };
 
 /** A model with its own engine thread and compute pool. */
@@ -177,10 +178,13 @@ export interface NativeBinding {
   cpuInfo(): CpuInfo;
   /** Must be called once per environment before the first load. */
   listen(onEvents: (events: NativeEvent[]) => void): void;
+  /** `progress` events carry the number. */
   load(
     folder: string,
     options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number },
-  ): Promise<NativeModel>;
+  ): { request: number; model: Promise<NativeModel> };
+  /** Makes a running load fail within one tensor. */
+  cancelLoad(request: number): void;
   /** rgb (height, width, 3) of bytes to (3, window.height, window.width) of f32, on a worker thread. */
   preprocess(rgb: Uint8Array, width: number, height: number, spec: PreprocessSpec): Promise<Float32Array>;
 }

@@ -59,14 +59,27 @@ class PromiseWorker : public Napi::AsyncWorker {
 class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
  public:
   LoadWorker(Napi::Env env, std::string folder, LoadOptions options)
-      : PromiseWorker(env, "fovea load"), folder_(std::move(folder)), options_(std::move(options)) {}
+      : PromiseWorker(env, "fovea load"),
+        folder_(std::move(folder)),
+        options_(std::move(options)),
+        id_(AddonData::of(env).begin_load(cancelled_)) {
+    options_.on_progress = [id = id_, cancelled = cancelled_, mailbox = AddonData::of(env).mailbox()](double fraction) {
+      if (*cancelled) throw Error(ErrorCode::kInvalidArgument, "the load was cancelled");
+      mailbox->push({id, ProgressReport{fraction}});
+    };
+  }
+  ~LoadWorker() override { AddonData::of(Env()).end_load(id_); }
+
+  uint32_t id() const { return id_; }
 
  private:
   std::unique_ptr<Model> work() override { return load_model(folder_, options_); }
   Napi::Value to_value(std::unique_ptr<Model>&& model) override { return wrap_model(Env(), std::move(model)); }
 
+  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
   std::string folder_;
   LoadOptions options_;
+  uint32_t id_;
 };
 
 class PreprocessWorker final : public PromiseWorker<std::vector<float>> {
@@ -113,8 +126,17 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     const int64_t threads = int_field(object, "threads");
     if (threads < 0 || threads > 1024) refuse_field("threads", "an integer from 0 (every core) to 1024");
     options.threads = static_cast<int>(threads);
-    return queue(new LoadWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), std::move(options)));
+    auto* worker = new LoadWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), std::move(options));
+    auto started = Napi::Object::New(info.Env());
+    started.Set("request", worker->id());
+    started.Set("model", queue(worker));
+    return started;
   });
+}
+
+Napi::Value cancel_load(const Napi::CallbackInfo& info) {
+  if (info[0].IsNumber()) AddonData::of(info.Env()).cancel_load(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
 }
 
 Napi::Value preprocess_image(const Napi::CallbackInfo& info) {
@@ -159,6 +181,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpuInfo", Napi::Function::New(env, cpu_info));
   exports.Set("listen", Napi::Function::New(env, listen));
   exports.Set("load", Napi::Function::New(env, load));
+  exports.Set("cancelLoad", Napi::Function::New(env, cancel_load));
   exports.Set("preprocess", Napi::Function::New(env, preprocess_image));
   return exports;
 }

@@ -7,36 +7,55 @@
 namespace fovea {
 
 void AddonData::listen(const Napi::Function& on_events) {
-  if (listening()) throw Error(ErrorCode::kInternal, "listen() was called twice in this environment");
+  if (mailbox_) throw Error(ErrorCode::kInternal, "listen() was called twice in this environment");
   constexpr size_t kUnbounded = 0;  // a bounded queue could deadlock the join at teardown
-  doorbell_ = Doorbell::New(env_, on_events, "fovea doorbell", kUnbounded, 1, this);
-  doorbell_.Unref(env_);
-  mailbox_ = std::make_shared<Mailbox<Event>>([doorbell = doorbell_]() mutable { doorbell.NonBlockingCall(); });
+  bell_ = std::make_shared<Bell>();
+  bell_->doorbell = Doorbell::New(env_, on_events, "fovea doorbell", kUnbounded, 1, this);
+  bell_->doorbell.Unref(env_);
+  mailbox_ = std::make_shared<Mailbox<Event>>([bell = bell_] {
+    const std::lock_guard lock(bell->mutex);
+    if (!bell->shut) bell->doorbell.NonBlockingCall();
+  });
   Napi::Env(env_).AddCleanupHook([this] { shut_down(); });
 }
 
 void AddonData::shut_down() {
   for (const auto& weak : engines_)
     if (const auto engine = weak.lock()) engine->stop();
-  doorbell_.Release();
+  const std::lock_guard lock(bell_->mutex);
+  bell_->shut = true;
+  bell_->doorbell.Release();
+}
+
+std::shared_ptr<Mailbox<Event>> AddonData::mailbox() const {
+  if (!mailbox_) throw Error(ErrorCode::kInternal, "listen() must be called before a model is loaded");
+  return mailbox_;
 }
 
 std::shared_ptr<Engine> AddonData::make_engine(std::unique_ptr<Model> model) {
-  if (!listening()) throw Error(ErrorCode::kInternal, "listen() must be called before a model is loaded");
   auto engine = std::make_shared<Engine>(std::move(model),
-                                         [mailbox = mailbox_](Event event) { mailbox->push(std::move(event)); });
+                                         [mailbox = mailbox()](Event event) { mailbox->push(std::move(event)); });
   std::erase_if(engines_, [](const auto& weak) { return weak.expired(); });
   engines_.push_back(engine);
   return engine;
 }
 
 uint32_t AddonData::begin_request() {
-  if (in_flight_++ == 0) doorbell_.Ref(env_);
+  if (in_flight_++ == 0) bell_->doorbell.Ref(env_);
   return ++last_request_;
 }
 
 void AddonData::request_ended() {
-  if (--in_flight_ == 0) doorbell_.Unref(env_);
+  if (--in_flight_ == 0) bell_->doorbell.Unref(env_);
+}
+
+uint32_t AddonData::begin_load(std::shared_ptr<std::atomic<bool>> cancelled) {
+  loads_[++last_request_] = std::move(cancelled);
+  return last_request_;
+}
+
+void AddonData::cancel_load(uint32_t id) {
+  if (const auto load = loads_.find(id); load != loads_.end()) load->second->store(true);
 }
 
 void AddonData::on_bell(Napi::Env env, Napi::Function listener, AddonData* self, void*) {
@@ -45,7 +64,7 @@ void AddonData::on_bell(Napi::Env env, Napi::Function listener, AddonData* self,
   if (events.empty()) return;
   auto array = Napi::Array::New(env, events.size());
   for (uint32_t i = 0; i < events.size(); ++i) {
-    if (!std::holds_alternative<TokensReport>(events[i].body)) self->request_ended();
+    if (ends_request(events[i])) self->request_ended();
     array.Set(i, to_js(env, std::move(events[i])));
   }
   listener.Call({array});

@@ -24,8 +24,7 @@ std::vector<ImageInput> to_images(const Napi::Array& array) {
 
 // Numbers beyond an int stay out of range instead of wrapping around into it.
 int saturated(int64_t value) {
-  return static_cast<int>(
-      std::clamp<int64_t>(value, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()));
+  return static_cast<int>(std::clamp<int64_t>(value, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()));
 }
 
 template <typename T>
@@ -215,6 +214,9 @@ Napi::Object to_js(Napi::Env env, Event&& event) {
   } else if (auto* forward = std::get_if<ForwardReport>(&event.body)) {
     object.Set("kind", "forward");
     object.Set("result", to_js(env, std::move(*forward)));
+  } else if (auto* progress = std::get_if<ProgressReport>(&event.body)) {
+    object.Set("kind", "progress");
+    object.Set("fraction", progress->fraction);
   } else {
     const auto& error = std::get<ErrorReport>(event.body);
     object.Set("kind", "error");

@@ -88,9 +88,18 @@ struct ErrorReport {
   std::string message;
 };
 
+struct ProgressReport {  // of a load
+  double fraction;
+};
+
 struct Event {
   uint32_t request;
-  std::variant<TokensReport, EndReport, ForwardReport, ErrorReport> body;
+  std::variant<TokensReport, EndReport, ForwardReport, ErrorReport, ProgressReport> body;
 };
+
+// Whether nothing more comes of the event's request.
+inline bool ends_request(const Event& event) {
+  return !std::holds_alternative<TokensReport>(event.body) && !std::holds_alternative<ProgressReport>(event.body);
+}
 
 }  // namespace fovea

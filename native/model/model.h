@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,8 +15,9 @@
 namespace fovea {
 
 struct LoadOptions {
-  std::string dtype = "auto";  // weights in memory: "auto" (as in the file), "f32", "bf16", "f16"
-  int threads = 0;             // 0: every core this process may use
+  std::string dtype = "auto";               // weights in memory: "auto" (as in the file), "f32", "bf16", "f16"
+  int threads = 0;                          // 0: every core this process may use
+  std::function<void(double)> on_progress;  // see Weights
 };
 
 struct Model {

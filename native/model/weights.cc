@@ -1,11 +1,13 @@
 #include "model/weights.h"
 
 #include <numeric>
+#include <utility>
 
 namespace fovea {
 
-Weights::Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype)
-    : ops_(ops), files_(files), dtype_(dtype) {
+Weights::Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype,
+                 std::function<void(double)> on_progress)
+    : ops_(ops), files_(files), dtype_(dtype), on_progress_(std::move(on_progress)) {
   if (dtype != "auto" && dtype != "f32" && dtype != "bf16" && dtype != "f16")
     throw Error(ErrorCode::kInvalidArgument, "dtype is \"" + dtype + "\"; expected auto, f32, bf16 or f16");
 }
@@ -21,8 +23,12 @@ std::string Weights::prefix_of(const std::string& probe, const std::vector<std::
 }
 
 Tensor Weights::take(const std::string& name, std::initializer_list<int64_t> shape) {
+  if (on_progress_) on_progress_(static_cast<double>(taken_bytes_) / static_cast<double>(files_.bytes()));
   const Tensor tensor = files_.require(name, shape);
-  if (taken_.insert(name).second) parameters_ += tensor.elements();  // a tied head is no second matrix
+  if (taken_.insert(name).second) {  // a tied head is no second matrix
+    parameters_ += tensor.elements();
+    taken_bytes_ += static_cast<uint64_t>(tensor.elements()) * element_size(tensor.dtype);
+  }
   return tensor;
 }
 

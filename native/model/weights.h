@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <set>
@@ -16,8 +17,10 @@ namespace fovea {
 
 class Weights {
  public:
-  // dtype: "auto" keeps each matrix as the file has it; "f32", "bf16", "f16" convert.
-  Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype);
+  // dtype: "auto" keeps each matrix as the file has it; "f32", "bf16", "f16" convert. on_progress gets the share of
+  // the file taken so far, before every tensor; what it throws ends the load.
+  Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype,
+          std::function<void(double)> on_progress = {});
 
   // The first prefix under which `probe` exists; checkpoints of different ages spell the same parts differently.
   // Throws kModelFormat listing what was tried.
@@ -53,6 +56,8 @@ class Weights {
   Ops& ops_;
   const SafetensorsFolder& files_;
   std::string dtype_;
+  std::function<void(double)> on_progress_;
+  uint64_t taken_bytes_ = 0;
   DType matrix_dtype_ = DType::kF32;
   std::set<std::string> taken_;
   int64_t parameters_ = 0;

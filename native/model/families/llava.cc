@@ -65,7 +65,7 @@ void load_llava(Model& model, const Json& config, const LoadOptions& options) {
   const DecoderConfig decoder = llama_config(text_config);
   const bool tied = text_config.bool_or("tie_word_embeddings", false) || config.bool_or("tie_word_embeddings", false);
 
-  Weights weights(*model.ops, *model.files, options.dtype);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
   const std::string tower_prefix = weights.prefix_of(
       "embeddings.class_embedding",
       {"vision_tower.vision_model.", "model.vision_tower.vision_model.", "vision_tower.", "model.vision_tower."});
