@@ -97,7 +97,16 @@
       "native/test/test_thread_pool.cc",
       "native/test/test_kernels.cc",
       "native/test/test_ops.cc",
-      "native/test/test_attention.cc"
+      "native/test/test_attention.cc",
+      "native/test/test_prune.cc",
+      "native/test/test_gather.cc",
+      "native/test/test_plan.cc",
+      "native/test/test_steps.cc",
+      "native/test/test_model.cc",
+      "native/test/test_decoder.cc",
+      "native/test/test_engine.cc",
+      "native/test/test_engine_queue.cc",
+      "native/test/test_mailbox.cc"
     ],
     "fuzz_sources": [
       "native/test/fuzz/fuzz_json.cc",

@@ -21,6 +21,14 @@ T choice(const Json& json, std::string_view key, const std::map<std::string_view
   json.refuse(key, expected);
 }
 
+// A list whose items are all objects.
+const Json::Array& objects(const Json& json, std::string_view key) {
+  const Json::Array& items = json.required_array(key).array();
+  for (const Json& item : items)
+    if (!item.is_object()) json.refuse(key, "a list of objects");
+  return items;
+}
+
 KeepBudget parse_budget(const Json& json) {
   KeepBudget budget;
   budget.of =
@@ -70,7 +78,7 @@ PlanStage parse_stage(const Json& json, int n_layers) {
     stage.layer = static_cast<int>(layer);
   }
   bool probed = false;  // scores belong to the rows at hand only until the next select
-  for (const Json& item : json.required_array("steps").array()) {
+  for (const Json& item : objects(json, "steps")) {
     const PlanStep step = parse_step(item);
     if (step.kind == PlanStep::Kind::kProbeLastRow && stage.hook == PlanStage::Hook::kProjected)
       json.refuse("hook", "decoder-layer for a stage that probes");
@@ -103,13 +111,14 @@ LoweredPlan parse_plan(const std::string& text, int n_layers) {
   if (text.empty()) return plan;
   if (text.size() > kMaxPlanBytes) throw Error(ErrorCode::kPlan, "the plan is larger than a megabyte");
   const Json json = parse_json(text, "plan", ErrorCode::kPlan);
+  if (!json.is_object()) throw Error(ErrorCode::kPlan, "the plan is " + json.shown() + ", expected an object");
   plan.positions =
       choice<Positions>(json, "positions", {{"compact", Positions::kCompact}, {"original", Positions::kOriginal}});
-  for (const Json& item : json.required_array("stages").array()) {
+  for (const Json& item : objects(json, "stages")) {
     if (plan.stages.size() == kMaxStages) json.refuse("stages", "at most " + std::to_string(kMaxStages) + " stages");
     plan.stages.push_back(parse_stage(item, n_layers));
   }
-  for (const Json& item : json.required_array("skip").array()) parse_skip(item, n_layers, plan);
+  for (const Json& item : objects(json, "skip")) parse_skip(item, n_layers, plan);
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #include "prune/select.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -15,6 +16,12 @@ void check_keep(int64_t n, int64_t keep) {
                 "select: cannot keep " + std::to_string(keep) + " of " + std::to_string(n) + " rows");
 }
 
+// NaN has no place in an order: sorting by it is undefined.
+[[noreturn]] void refuse_nan() {
+  throw Error(ErrorCode::kNumeric,
+              "the rows to select from hold NaN or infinity; the image's pixels or the model's weights are damaged");
+}
+
 uint64_t splitmix64(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
@@ -26,6 +33,7 @@ uint64_t splitmix64(uint64_t x) {
 
 std::vector<int32_t> select_top_k(std::span<const float> scores, int64_t keep) {
   check_keep(static_cast<int64_t>(scores.size()), keep);
+  if (std::any_of(scores.begin(), scores.end(), [](float score) { return std::isnan(score); })) refuse_nan();
   std::vector<int32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   const auto better = [&](int32_t a, int32_t b) {
@@ -50,6 +58,7 @@ std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t ke
   const Tensor unit(unit_buffer.data(), DType::kF32, ops.device(), {n, d});
   const Tensor cosine(cosine_buffer.data(), DType::kF32, ops.device(), {n, n});
   ops.normalise_rows(features, unit);
+  if (!ops.all_finite(unit)) refuse_nan();
   ops.dot_rows(unit, unit, cosine);
   std::vector<float> similarity(static_cast<size_t>(n * n));  // (n, n)
   ops.copy_to_host(cosine, similarity.data());

@@ -1,5 +1,5 @@
 // Primitive `select`: which rows of a span to keep. Every function returns `keep` ascending indices counted from the
-// span's first row, with 0 <= keep <= n; ties go to the lower index.
+// span's first row, with 0 <= keep <= n; ties go to the lower index. Scores and features that are NaN throw kNumeric.
 #pragma once
 
 #include <cstdint>

@@ -14,6 +14,8 @@ void scale_llama3(const Json& rope, const Json& text_config, std::vector<float>&
   const auto high = static_cast<float>(rope.number_or("high_freq_factor", 4.0));
   const auto old_context = static_cast<float>(rope.number_or(
       "original_max_position_embeddings", static_cast<double>(text_config.int_or("max_position_embeddings", 8192))));
+  if (!(factor > 0)) rope.refuse("factor", "a number above 0");
+  if (!(low > 0 && high > low)) rope.refuse("high_freq_factor", "a number above low_freq_factor, itself above 0");
   for (float& frequency : inv_freq) {
     const float wavelength = 2.0F * std::numbers::pi_v<float> / frequency;
     if (wavelength > old_context / low) {
