@@ -2,10 +2,14 @@
 import { Worker } from "node:worker_threads";
 import { loadModel } from "../../dist/index.js";
 
+/** @type {import("../../dist/index.js").GenerateOptions} */
 const request = { messages: [{ role: "user", content: "What?" }], temperature: 100, seed: 1 };
 const way = process.argv[2];
 
-/** Resolves in the middle of a long answer. */
+/**
+ * Resolves in the middle of a long answer.
+ * @param {import("../../dist/index.js").Model} model
+ */
 async function inTheMiddle(model, maxTokens = 2000) {
   const stream = model.stream({ ...request, maxTokens });
   await stream.next();

@@ -6,9 +6,21 @@ import { fileURLToPath } from "node:url";
 import { loadModel } from "../../dist/index.js";
 
 const picture = fileURLToPath(new URL("../../model/eval/images/001.webp", import.meta.url));
-const messages = [{ role: "user", content: [{ type: "image", image: picture }, { type: "text", text: "What?" }] }];
+/** @type {import("../../dist/index.js").Message[]} */
+const messages = [
+  {
+    role: "user",
+    content: [
+      { type: "image", image: picture },
+      { type: "text", text: "What?" },
+    ],
+  },
+];
 
-/** Numbers in [0, 1) from a seed: Lehmer's generator. */
+/**
+ * Numbers in [0, 1) from a seed: Lehmer's generator.
+ * @param {number} seed
+ */
 function randomFrom(seed) {
   let state = seed;
   return () => {
@@ -59,6 +71,7 @@ async function residentMemory() {
   return process.memoryUsage.rss();
 }
 
+/** @param {number[]} values */
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 const [, , kind, count] = process.argv;

@@ -11,6 +11,7 @@ for (const request of workerData.requests) {
 }
 parentPort?.postMessage(replies);
 if (workerData.endless) {
+  /** @type {import("../../dist/index.js").GenerateOptions} */
   const endless = { messages: [{ role: "user", content: "What?" }], temperature: 100, seed: 1, maxTokens: 2000 };
   for await (const event of model.stream(endless)) {
     if (event.type === "text-delta") parentPort?.postMessage("running");

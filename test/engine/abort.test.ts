@@ -95,7 +95,9 @@ describe("an AbortSignal", () => {
 
   it("of a request that still waits in the queue ends only that one", async () => {
     const first = model.generate({ messages: ask("What?", 1, 2, 3), ...longAnswer(5) });
-    const late = await abortAfter(1, (signal) => model.generate({ messages: ask("What?"), ...longAnswer(1500), signal }));
+    const late = await abortAfter(1, (signal) =>
+      model.generate({ messages: ask("What?"), ...longAnswer(1500), signal }),
+    );
     expect(late).toBeLessThan(50);
     expect((await first).tokens).toHaveLength(5);
   });

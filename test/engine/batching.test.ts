@@ -53,9 +53,7 @@ describe("requests at the same time", () => {
 
   it("really overlap: a short one that came later ends first", async () => {
     const ends: string[] = [];
-    const long = model
-      .generate({ messages: ask("What is this?"), ...longAnswer(500) })
-      .then(() => ends.push("long"));
+    const long = model.generate({ messages: ask("What is this?"), ...longAnswer(500) }).then(() => ends.push("long"));
     const short = model.generate({ messages: ask("Is there a cat?"), maxTokens: 3 }).then(() => ends.push("short"));
     await Promise.all([long, short]);
     expect(ends).toEqual(["short", "long"]);

@@ -35,9 +35,13 @@ describe("greedy answers do not depend on", () => {
     const { tiers } = cpuInfo();
     const reference = (await answers(2)).map(({ text, tokens }) => ({ text, ids: tokens.map((token) => token.id) }));
     for (const tier of tiers) {
-      const { stdout } = await promisify(execFile)(process.execPath, [childModule("tier.mjs"), JSON.stringify(requests)], {
-        env: { ...process.env, FOVEA_ISA: tier },
-      });
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        [childModule("tier.mjs"), JSON.stringify(requests)],
+        {
+          env: { ...process.env, FOVEA_ISA: tier },
+        },
+      );
       const got = JSON.parse(stdout) as { tier: string; replies: unknown };
       expect(got.tier).toBe(tier);
       expect(got.replies, `tier ${tier}`).toEqual(reference);

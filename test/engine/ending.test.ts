@@ -45,7 +45,10 @@ describe("an answer ends", () => {
     const stops = new Set<string>();
     for (const token of tokens.slice(0, 25)) {
       border += token.text.length;
-      for (const [before, after] of [[1, 2], [4, 5]] as const) {
+      for (const [before, after] of [
+        [1, 2],
+        [4, 5],
+      ] as const) {
         const stop = text.slice(Math.max(0, border - before), border + after);
         if (stop.length >= 3) stops.add(stop);
       }

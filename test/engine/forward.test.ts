@@ -28,7 +28,10 @@ describe("process() and forward()", () => {
   it("take BigInt64Array ids and masks", async () => {
     const inputs = await model.process(ask("What is this?", 1));
     const { shape } = inputs.input_ids;
-    const big = (data: ArrayLike<number | bigint>) => ({ data: BigInt64Array.from([...(data as number[])].map(BigInt)), shape });
+    const big = (data: ArrayLike<number | bigint>) => ({
+      data: BigInt64Array.from([...(data as number[])].map(BigInt)),
+      shape,
+    });
     const same = await model.forward(
       { ...inputs, input_ids: big(inputs.input_ids.data), attention_mask: big(inputs.attention_mask?.data ?? []) },
       { logitsToKeep: 1 },

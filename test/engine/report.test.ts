@@ -64,9 +64,17 @@ describe("usage", () => {
         { method: "divPrune", keep: 0.5 },
         { method: "random", count: 10, layer: 6, seed: 1 },
       ],
-      skipLayers: [{ part: "ffn", layers: [7] }, { part: "attention", layers: [5] }],
+      skipLayers: [
+        { part: "ffn", layers: [7] },
+        { part: "attention", layers: [5] },
+      ],
     };
-    const { usage } = await model.generate({ messages: ask("What is this?", 1, 2), plan, ...longAnswer(5), keepLists: true });
+    const { usage } = await model.generate({
+      messages: ask("What is this?", 1, 2),
+      plan,
+      ...longAnswer(5),
+      keepLists: true,
+    });
     expect(usage.stages.map(({ name, hook, layer }) => ({ name, hook, layer }))).toEqual([
       { name: "divPrune", hook: "projected", layer: undefined },
       { name: "uniform", hook: "decoder-layer", layer: 4 },
@@ -74,9 +82,18 @@ describe("usage", () => {
     ]);
     const visual = usage.stages.map((stage) => stage.images.map(({ rowsIn, rowsOut }) => [rowsIn, rowsOut]));
     expect(visual).toEqual([
-      [[256, 128], [256, 128]],
-      [[128, 32], [128, 32]],
-      [[32, 10], [32, 10]],
+      [
+        [256, 128],
+        [256, 128],
+      ],
+      [
+        [128, 32],
+        [128, 32],
+      ],
+      [
+        [32, 10],
+        [32, 10],
+      ],
     ]);
     for (const stage of usage.stages) {
       for (const { kept = new Int32Array(), rowsOut } of stage.images) {

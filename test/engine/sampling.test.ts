@@ -51,7 +51,14 @@ describe("sampling", () => {
 
   it("with topP or minP leaves out unlikely tokens", async () => {
     for (const options of [{ topP: 0.5 }, { minP: 0.5 }]) {
-      const { tokens } = await model.generate({ messages, temperature: 1, seed: 4, maxTokens: 20, logprobs: 1, ...options });
+      const { tokens } = await model.generate({
+        messages,
+        temperature: 1,
+        seed: 4,
+        maxTokens: 20,
+        logprobs: 1,
+        ...options,
+      });
       for (const { logprob, top } of tokens) {
         const [best] = top ?? [];
         if ("minP" in options) expect(logprob).toBeGreaterThanOrEqual((best?.logprob ?? 0) + Math.log(0.5) - 1e-4);

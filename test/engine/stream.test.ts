@@ -22,21 +22,24 @@ describe("a stream", () => {
     "an answer cut by a stop string": { messages: ask("What objects are in the image?", 1), stop: " and" },
   };
 
-  it.each(Object.entries(requests))("of %s: text, then one end, together what generate() returns", async (_, options) => {
-    const events = await collect(options);
-    const last = events.at(-1);
-    if (last?.type !== "generation-end") throw new Error("the last event is no generation-end");
-    const deltas = events.slice(0, -1).map((event) => {
-      if (event.type !== "text-delta") throw new Error(`${event.type} before the end`);
-      expect(event.text).not.toBe("");
-      return event;
-    });
-    expect(deltas.length).toBeGreaterThan(0);
-    expect(deltas.map((delta) => delta.text).join("")).toBe(last.reply.text);
-    const streamed = deltas.flatMap((delta) => delta.tokens);
-    expect(streamed).toEqual(last.reply.tokens.slice(0, streamed.length));
-    expect(content(await model.generate(options))).toEqual(content(last.reply));
-  });
+  it.each(Object.entries(requests))(
+    "of %s: text, then one end, together what generate() returns",
+    async (_, options) => {
+      const events = await collect(options);
+      const last = events.at(-1);
+      if (last?.type !== "generation-end") throw new Error("the last event is no generation-end");
+      const deltas = events.slice(0, -1).map((event) => {
+        if (event.type !== "text-delta") throw new Error(`${event.type} before the end`);
+        expect(event.text).not.toBe("");
+        return event;
+      });
+      expect(deltas.length).toBeGreaterThan(0);
+      expect(deltas.map((delta) => delta.text).join("")).toBe(last.reply.text);
+      const streamed = deltas.flatMap((delta) => delta.tokens);
+      expect(streamed).toEqual(last.reply.tokens.slice(0, streamed.length));
+      expect(content(await model.generate(options))).toEqual(content(last.reply));
+    },
+  );
 
   it("delivers text while the answer is still being made", async () => {
     const arrivals: number[] = [];

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 
-
 /** A safetensors header as JSON. */
 export type Header = Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
 
@@ -29,7 +28,10 @@ function writeCharacterTokenizer(folder: string): void {
   const path = join(folder, "tokenizer.json");
   const json = JSON.parse(readFileSync(path, "utf8"));
   const special = json.added_tokens.map((token: { content: string; id: number }) => [token.content, token.id]);
-  const letters = [..." abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ?.!,012"].map((letter, i) => [letter, i + 4]);
+  const letters = [..." abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ?.!,012"].map((letter, i) => [
+    letter,
+    i + 4,
+  ]);
   json.model = { type: "BPE", vocab: Object.fromEntries([...special, ...letters]), merges: [] };
   json.pre_tokenizer = null;
   json.decoder = { type: "Fuse" };

@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { childModule } from "../engine/run-child.js";
 
 async function run(way: string) {
-  const child = spawn(process.execPath, [childModule("exit.mjs"), way], { stdio: ["ignore", "pipe", "pipe"], timeout: 30_000 });
+  const child = spawn(process.execPath, [childModule("exit.mjs"), way], {
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 30_000,
+  });
   let output = "";
   child.stdout.on("data", (data) => {
     output += data;

@@ -103,7 +103,14 @@ describe("an image is refused when it is", () => {
     const image = (await make()) as ImageInput;
     const beside = model.generate({ messages: ask("What is this?"), images: [image], maxTokens: 1 });
     const inside = model.process([
-      { role: "user", content: [{ type: "image", image: picture(1) }, { type: "image", image }, { type: "text", text: "?" }] },
+      {
+        role: "user",
+        content: [
+          { type: "image", image: picture(1) },
+          { type: "image", image },
+          { type: "text", text: "?" },
+        ],
+      },
     ]);
     const [first, second] = await Promise.all([refusal(beside), refusal(inside)]);
     expect(first.message).toMatch(message);
@@ -146,7 +153,11 @@ describe("messages are refused when", () => {
     ["a part is unknown", [{ role: "user", content: [{ type: "audio" }] }], /content\[0\]\.type.*audio/],
     ["a text is a number", [{ role: "user", content: [{ type: "text", text: 5 }] }], /content\[0\]\.text/],
     ["an image_url has no url", [{ role: "user", content: [{ type: "image_url", image_url: {} }] }], /image_url\.url/],
-    ["an image_url is a string", [{ role: "user", content: [{ type: "image_url", image_url: "a.png" }] }], /image_url\.url/],
+    [
+      "an image_url is a string",
+      [{ role: "user", content: [{ type: "image_url", image_url: "a.png" }] }],
+      /image_url\.url/,
+    ],
     ["a text holds the image token", [{ role: "user", content: "<image> what?" }], /placeholder/],
     ["images have no user message", [{ role: "system", content: "be kind" }], /user message/],
     ["images are no list", [{ role: "user", content: "hi" }], /images/],

@@ -30,17 +30,36 @@ const wrong: Record<string, [(good: ModelInputs) => unknown, RegExp, string?]> =
   "no input_ids": [({ pixel_values }) => ({ pixel_values }), /input_ids/],
   "input_ids null": [(good) => ({ ...good, input_ids: null }), /input_ids/],
   "input_ids as an array": [(good) => ({ ...good, input_ids: { data: [1, 2], shape: [1, 2] } }), /input_ids/],
-  "input_ids as floats": [(good) => ({ ...good, input_ids: { data: new Float32Array(4), shape: [1, 4] } }), /input_ids/],
-  "input_ids of one dimension": [(good) => ({ ...good, input_ids: { data: new Int32Array(4), shape: [4] } }), /input_ids/],
-  "input_ids of a wrong shape": [(good) => ({ ...good, input_ids: { data: new Int32Array(4), shape: [1, 5] } }), /input_ids.*4.*5/],
-  "input_ids of a negative shape": [(good) => ({ ...good, input_ids: { data: new Int32Array(4), shape: [-2, -2] } }), /input_ids/],
+  "input_ids as floats": [
+    (good) => ({ ...good, input_ids: { data: new Float32Array(4), shape: [1, 4] } }),
+    /input_ids/,
+  ],
+  "input_ids of one dimension": [
+    (good) => ({ ...good, input_ids: { data: new Int32Array(4), shape: [4] } }),
+    /input_ids/,
+  ],
+  "input_ids of a wrong shape": [
+    (good) => ({ ...good, input_ids: { data: new Int32Array(4), shape: [1, 5] } }),
+    /input_ids.*4.*5/,
+  ],
+  "input_ids of a negative shape": [
+    (good) => ({ ...good, input_ids: { data: new Int32Array(4), shape: [-2, -2] } }),
+    /input_ids/,
+  ],
   "input_ids of no rows": [() => ({ input_ids: ids([], [1, 0]) }), /input_ids/],
   "input_ids of no sequences": [() => ({ input_ids: ids([], [0, 5]) }), /input_ids/],
   "too many sequences": [() => ({ input_ids: ids(Array(5000).fill(5), [5000, 1]) }), /4096/],
   "an id beyond the vocabulary": [() => ({ input_ids: ids([1, 970]) }), /970.*969/],
   "a negative id": [() => ({ input_ids: ids([1, -1]) }), /-1.*969/],
-  "an id beyond 32 bits": [() => ({ input_ids: { data: BigInt64Array.of(1n, 2n ** 32n + 5n), shape: [1, 2] } }), /input_ids/],
-  "more rows than the context": [() => ({ input_ids: ids(Array(2049).fill(5)) }), /2049.*2048/, "ERR_FOVEA_CONTEXT_LENGTH"],
+  "an id beyond 32 bits": [
+    () => ({ input_ids: { data: BigInt64Array.of(1n, 2n ** 32n + 5n), shape: [1, 2] } }),
+    /input_ids/,
+  ],
+  "more rows than the context": [
+    () => ({ input_ids: ids(Array(2049).fill(5)) }),
+    /2049.*2048/,
+    "ERR_FOVEA_CONTEXT_LENGTH",
+  ],
   "a mask of another shape": [(good) => ({ ...good, attention_mask: ids([1, 1]) }), /attention_mask/],
   "a mask that hides everything": [
     (good) => ({ ...good, attention_mask: ids(Array(good.input_ids.data.length).fill(0)) }),
@@ -48,7 +67,10 @@ const wrong: Record<string, [(good: ModelInputs) => unknown, RegExp, string?]> =
   ],
   "a mask null": [(good) => ({ ...good, attention_mask: null }), /attention_mask/],
   "pixels null": [(good) => ({ ...good, pixel_values: null }), /pixel_values/],
-  "pixels of doubles": [(good) => ({ ...good, pixel_values: { data: new Float64Array(3), shape: [1, 3, 1, 1] } }), /pixel_values/],
+  "pixels of doubles": [
+    (good) => ({ ...good, pixel_values: { data: new Float64Array(3), shape: [1, 3, 1, 1] } }),
+    /pixel_values/,
+  ],
   "pixels of three dimensions": [(good) => ({ ...good, pixel_values: pixels(3, 224, 224) }), /pixel_values/],
   "pixels of four channels": [(good) => ({ ...good, pixel_values: pixels(1, 4, 224, 224) }), /pixel_values.*4/],
   "pixels of another size": [(good) => ({ ...good, pixel_values: pixels(1, 3, 336, 336) }), /336.*224|224.*336/],
@@ -67,7 +89,10 @@ const wrong: Record<string, [(good: ModelInputs) => unknown, RegExp, string?]> =
     /100.*256/,
   ],
   "pixels that are NaN": [
-    (good) => ({ ...good, pixel_values: { data: new Float32Array(3 * 224 * 224).fill(Number.NaN), shape: [1, 3, 224, 224] } }),
+    (good) => ({
+      ...good,
+      pixel_values: { data: new Float32Array(3 * 224 * 224).fill(Number.NaN), shape: [1, 3, 224, 224] },
+    }),
     /NaN|nan|finite/,
     "ERR_FOVEA_NUMERIC",
   ],
@@ -119,10 +144,15 @@ describe("a plan is refused with ERR_FOVEA_PLAN when", () => {
     ["keep and count are both given", stage("uniform", { keep: 0.5, count: 5 }), /only one/],
     ["neither keep nor count is given", stage("uniform"), /keep, count/],
     ...[0, 8, -1, 1.5, "6", Number.NaN].map(
-      (layer) => [`layer is ${layer}`, stage("random", { keep: 0.5, layer }), /stages\[0\]\.layer/] as [string, unknown, RegExp],
+      (layer) =>
+        [`layer is ${layer}`, stage("random", { keep: 0.5, layer }), /stages\[0\]\.layer/] as [string, unknown, RegExp],
     ),
     ["a seed is a fraction", stage("random", { keep: 0.5, seed: 0.5 }), /seed/],
-    ["layers and keeps differ in number", stage("pyramidDrop", { layers: [2, 4], keep: [0.5] }), /pyramidDrop|layers|keep/],
+    [
+      "layers and keeps differ in number",
+      stage("pyramidDrop", { layers: [2, 4], keep: [0.5] }),
+      /pyramidDrop|layers|keep/,
+    ],
     ["layers descend", stage("pyramidDrop", { layers: [4, 2], keep: [0.5, 0.5] }), /layers/],
     ["there are too many stages", { stages: Array(65).fill({ method: "uniform", keep: 0.9 }) }, /64/],
     ["skipLayers is no array", { skipLayers: {} }, /skipLayers/],
@@ -150,15 +180,27 @@ describe("a plan is refused with ERR_FOVEA_PLAN when", () => {
 
 describe("plans at their limits work:", () => {
   const plans: [string, object][] = [
-    ["one row per image at every layer", { stages: [{ method: "pyramidDrop", layers: [1, 2, 3], keep: [0.001, 0.001, 0.001] }] }],
+    [
+      "one row per image at every layer",
+      { stages: [{ method: "pyramidDrop", layers: [1, 2, 3], keep: [0.001, 0.001, 0.001] }] },
+    ],
     ["more rows than there are", { stages: [{ method: "uniform", count: 1_000_000 }] }],
     ["every block skipped", { skipLayers: [{ part: "block", layers: [0, 1, 2, 3, 4, 5, 6, 7] }] }],
-    ["every FFN skipped while decoding", { skipLayers: [{ part: "ffn", layers: [0, 1, 2, 3, 4, 5, 6, 7], phase: "decode" }] }],
+    [
+      "every FFN skipped while decoding",
+      { skipLayers: [{ part: "ffn", layers: [0, 1, 2, 3, 4, 5, 6, 7], phase: "decode" }] },
+    ],
     ["64 stages", { stages: Array(64).fill({ method: "uniform", keep: 0.9 }) }],
-    ["drops beside skipped attention", {
-      stages: [{ method: "uniform", keep: 0.5, layer: 3 }, { method: "pyramidDrop", layers: [3], keep: [0.5] }],
-      skipLayers: [{ part: "attention", layers: [2, 3] }],
-    }],
+    [
+      "drops beside skipped attention",
+      {
+        stages: [
+          { method: "uniform", keep: 0.5, layer: 3 },
+          { method: "pyramidDrop", layers: [3], keep: [0.5] },
+        ],
+        skipLayers: [{ part: "attention", layers: [2, 3] }],
+      },
+    ],
     ["nothing", {}],
   ];
   it.each(plans)("%s", async (_, plan) => {

@@ -3,15 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FoveaErrorCode, loadModel, type Model } from "../../lib/index.js";
 import { ask, content, picture, refusal } from "../engine/fixtures.js";
-import {
-  editBytes,
-  editJson,
-  editTensors,
-  remove,
-  removeCopiesAfterwards,
-  tinyModel,
-  write,
-} from "./damaged-model.js";
+import { editBytes, editJson, editTensors, remove, removeCopiesAfterwards, tinyModel, write } from "./damaged-model.js";
 
 /** What is wrong, what it must be called, and what the message must name. */
 type Case = [name: string, damage: (folder: string) => void, code: FoveaErrorCode, message: RegExp];
@@ -59,7 +51,12 @@ const vision = (key: string, value: unknown) => config((c) => Object.assign(c.vi
 
 refuses("a config.json is refused when", [
   ["it is missing", remove("config.json"), NOT_FOUND, /config\.json/],
-  ["it is a folder", (f) => [rmSync(join(f, "config.json")), mkdirSync(join(f, "config.json"))], FORMAT, /config\.json/],
+  [
+    "it is a folder",
+    (f) => [rmSync(join(f, "config.json")), mkdirSync(join(f, "config.json"))],
+    FORMAT,
+    /config\.json/,
+  ],
   ["it is empty", write("config.json", ""), FORMAT, /config\.json/],
   ["it is not JSON", write("config.json", "{'model_type': 'llava'}"), FORMAT, /config\.json/],
   ["it is cut off", write("config.json", '{"model_type": "llava", "text_config": {'), FORMAT, /config\.json/],
@@ -97,10 +94,30 @@ refuses("a config.json is refused when", [
   ["images are absurd", vision("image_size", 1e6), FORMAT, /image_size/],
   ["patches are too many", vision("image_size", 8192), FORMAT, /patch_size|position_embedding/],
   ["images have 4 channels", vision("num_channels", 4), FORMAT, /num_channels/],
-  ["the feature layer is none", config((c) => Object.assign(c, { vision_feature_layer: 99 })), FORMAT, /vision_feature_layer.*99/],
-  ["the feature layer is a word", config((c) => Object.assign(c, { vision_feature_layer: "last" })), FORMAT, /vision_feature_layer/],
-  ["the feature layers are none", config((c) => Object.assign(c, { vision_feature_layer: [] })), FORMAT, /vision_feature_layer/],
-  ["the select strategy is unknown", config((c) => Object.assign(c, { vision_feature_select_strategy: "best" })), FORMAT, /vision_feature_select_strategy/],
+  [
+    "the feature layer is none",
+    config((c) => Object.assign(c, { vision_feature_layer: 99 })),
+    FORMAT,
+    /vision_feature_layer.*99/,
+  ],
+  [
+    "the feature layer is a word",
+    config((c) => Object.assign(c, { vision_feature_layer: "last" })),
+    FORMAT,
+    /vision_feature_layer/,
+  ],
+  [
+    "the feature layers are none",
+    config((c) => Object.assign(c, { vision_feature_layer: [] })),
+    FORMAT,
+    /vision_feature_layer/,
+  ],
+  [
+    "the select strategy is unknown",
+    config((c) => Object.assign(c, { vision_feature_select_strategy: "best" })),
+    FORMAT,
+    /vision_feature_select_strategy/,
+  ],
   ["the image token is negative", config((c) => Object.assign(c, { image_token_index: -1 })), FORMAT, /image_token/],
 ]);
 
@@ -120,7 +137,12 @@ const tensor = (name: string, change: object) => editTensors((header) => Object.
 refuses("weights are refused when", [
   ["they are missing", remove(weights), NOT_FOUND, /no weights.*model\.safetensors/],
   ["they are a folder", (f) => [rmSync(join(f, weights)), mkdirSync(join(f, weights))], FORMAT, /model\.safetensors/],
-  ["they are a device", (f) => [rmSync(join(f, weights)), symlinkSync("/dev/zero", join(f, weights))], FORMAT, /model\.safetensors/],
+  [
+    "they are a device",
+    (f) => [rmSync(join(f, weights)), symlinkSync("/dev/zero", join(f, weights))],
+    FORMAT,
+    /model\.safetensors/,
+  ],
   ["0 bytes are left", cut(() => 0), FORMAT, /model\.safetensors.*(empty|truncated)/],
   ["7 bytes are left", cut(() => 7), FORMAT, /truncated/],
   ["8 bytes are left", cut(() => 8), FORMAT, /truncated/],
@@ -131,13 +153,31 @@ refuses("weights are refused when", [
   ["a byte too many is there", editBytes((b) => Buffer.concat([b, Buffer.alloc(1)])), FORMAT, /1 bytes after the last/],
   ["the header claims 0 bytes", headerSize(0n), FORMAT, /header/],
   ["the header claims 1 byte", headerSize(1n), FORMAT, /model\.safetensors/],
-  ["the header claims a byte too few", editBytes((b, n) => (b.writeBigUInt64LE(BigInt(n - 9)), b)), FORMAT, /model\.safetensors/],
+  [
+    "the header claims a byte too few",
+    editBytes((bytes, size) => {
+      bytes.writeBigUInt64LE(BigInt(size - 1));
+      return bytes;
+    }),
+    FORMAT,
+    /model\.safetensors/,
+  ],
   ["the header claims more than the file", headerSize(1_000_000n), FORMAT, /claims 1000000 bytes/],
   ["the header claims 2 ** 62 bytes", headerSize(2n ** 62n), FORMAT, /claims 4611686018427387904/],
   ["the header claims -1 bytes", headerSize(2n ** 64n - 1n), FORMAT, /claims 18446744073709551615/],
-  ["they are something else", write(weights, Buffer.from("GGUF and so on, more than eight bytes")), FORMAT, /safetensors file\?/],
-  ["they are a Git LFS pointer", write(weights, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), FORMAT, /safetensors file\?/],
-  ["the header is no JSON", editBytes((b) => (b.fill("x", 20, 40), b)), FORMAT, /model\.safetensors/],
+  [
+    "they are something else",
+    write(weights, Buffer.from("GGUF and so on, more than eight bytes")),
+    FORMAT,
+    /safetensors file\?/,
+  ],
+  [
+    "they are a Git LFS pointer",
+    write(weights, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+    FORMAT,
+    /safetensors file\?/,
+  ],
+  ["the header is no JSON", editBytes((bytes) => bytes.fill("x", 20, 40)), FORMAT, /model\.safetensors/],
   ["tensors overlap", tensor(bias, { data_offsets: [0, 128] }), FORMAT, /overlap/],
   ["a hole is between tensors", editTensors((h) => delete h[bias]), FORMAT, /hole/],
   ["offsets are out of range", tensor(bias, { data_offsets: [68224, 2 ** 40] }), FORMAT, new RegExp(`${bias} lies at`)],
@@ -153,22 +193,60 @@ refuses("weights are refused when", [
   ["a shape overflows", tensor(bias, { shape: [2 ** 40, 2 ** 40] }), FORMAT, new RegExp(`${bias} overflows`)],
   ["a shape has too many dimensions", tensor(bias, { shape: Array(100).fill(1) }), FORMAT, new RegExp(bias)],
   ["a shape is not the config's", tensor(bias, { shape: [4, 8] }), FORMAT, new RegExp(`${bias}.*\\(4, 8\\).*\\(32\\)`)],
-  ["a matrix is transposed", tensor("multi_modal_projector.linear_1.weight", { shape: [16, 32] }), FORMAT, /linear_1\.weight/],
-  ["a tensor is missing", editTensors((h) => Object.assign(h, { other: h[bias], [bias]: undefined })), FORMAT, new RegExp(`${bias}.*missing`)],
-  ["the projector is missing", editTensors((h) => {
-    for (const name of Object.keys(h)) {
-      if (name.startsWith("multi_modal")) Object.assign(h, { [`x${name}`]: h[name], [name]: undefined });
-    }
-  }), FORMAT, /multi_modal_projector/],
-  ["a bias holds NaN", editTensors((h, data) => data.writeFloatLE(Number.NaN, h[bias]?.data_offsets[0])), NUMERIC, new RegExp(bias)],
-  ["a norm holds infinity", editTensors((h, data) => data.writeFloatLE(Number.POSITIVE_INFINITY, h["language_model.model.norm.weight"]?.data_offsets[0])), NUMERIC, /model\.norm/],
-  ["a matrix holds NaN", editTensors((h, data) => data.writeFloatLE(Number.NaN, h[matrix]?.data_offsets[0])), NUMERIC, new RegExp(matrix)],
-  ["a matrix holds infinity at its end", editTensors((h, data) => data.writeFloatLE(Number.NEGATIVE_INFINITY, (h[matrix]?.data_offsets[1] ?? 0) - 4)), NUMERIC, new RegExp(matrix)],
+  [
+    "a matrix is transposed",
+    tensor("multi_modal_projector.linear_1.weight", { shape: [16, 32] }),
+    FORMAT,
+    /linear_1\.weight/,
+  ],
+  [
+    "a tensor is missing",
+    editTensors((h) => Object.assign(h, { other: h[bias], [bias]: undefined })),
+    FORMAT,
+    new RegExp(`${bias}.*missing`),
+  ],
+  [
+    "the projector is missing",
+    editTensors((h) => {
+      for (const name of Object.keys(h)) {
+        if (name.startsWith("multi_modal")) Object.assign(h, { [`x${name}`]: h[name], [name]: undefined });
+      }
+    }),
+    FORMAT,
+    /multi_modal_projector/,
+  ],
+  [
+    "a bias holds NaN",
+    editTensors((h, data) => data.writeFloatLE(Number.NaN, h[bias]?.data_offsets[0])),
+    NUMERIC,
+    new RegExp(bias),
+  ],
+  [
+    "a norm holds infinity",
+    editTensors((h, data) =>
+      data.writeFloatLE(Number.POSITIVE_INFINITY, h["language_model.model.norm.weight"]?.data_offsets[0]),
+    ),
+    NUMERIC,
+    /model\.norm/,
+  ],
+  [
+    "a matrix holds NaN",
+    editTensors((h, data) => data.writeFloatLE(Number.NaN, h[matrix]?.data_offsets[0])),
+    NUMERIC,
+    new RegExp(matrix),
+  ],
+  [
+    "a matrix holds infinity at its end",
+    editTensors((h, data) => data.writeFloatLE(Number.NEGATIVE_INFINITY, (h[matrix]?.data_offsets[1] ?? 0) - 4)),
+    NUMERIC,
+    new RegExp(matrix),
+  ],
 ]);
 
 const index = "model.safetensors.index.json";
 const second = "model-00002-of-00002.safetensors";
-const shardOf = (name: string, shard: unknown) => editJson(index, (json: Loose) => Object.assign(json.weight_map, { [name]: shard }));
+const shardOf = (name: string, shard: unknown) =>
+  editJson(index, (json: Loose) => Object.assign(json.weight_map, { [name]: shard }));
 refuses(
   "shards are refused when",
   [
@@ -194,13 +272,28 @@ describe("without the files that text needs, forward() still works and the rest 
     ["tokenizer.json missing", remove("tokenizer.json"), NOT_FOUND, /tokenizer\.json/],
     ["tokenizer.json empty", write("tokenizer.json", ""), FORMAT, /tokenizer\.json/],
     ["tokenizer.json an object without a model", write("tokenizer.json", "{}"), FORMAT, tokenizer],
-    ["tokenizer.json with a model of no known type", editJson("tokenizer.json", (t: Loose) => Object.assign(t, { model: { type: "Magic" } })), UNSUPPORTED, /tokenizer|Magic/],
+    [
+      "tokenizer.json with a model of no known type",
+      editJson("tokenizer.json", (t: Loose) => Object.assign(t, { model: { type: "Magic" } })),
+      UNSUPPORTED,
+      /tokenizer|Magic/,
+    ],
     ["chat template missing", remove("chat_template.jinja"), UNSUPPORTED, /chat_template\.jinja/],
     ["chat template broken", write("chat_template.jinja", "{% for m in %}"), UNSUPPORTED, /chat.template/],
     ["generation_config.json no JSON", write("generation_config.json", "x"), FORMAT, /generation_config\.json/],
     ["preprocessor_config.json no JSON", write("preprocessor_config.json", "x"), FORMAT, /preprocessor_config\.json/],
-    ["preprocessor_config.json with a word for a size", editJson("preprocessor_config.json", (p: Loose) => Object.assign(p, { size: "big" })), FORMAT, /size/],
-    ["preprocessor_config.json with std 0", editJson("preprocessor_config.json", (p: Loose) => Object.assign(p, { image_std: [1, 0, 1] })), FORMAT, /image_std/],
+    [
+      "preprocessor_config.json with a word for a size",
+      editJson("preprocessor_config.json", (p: Loose) => Object.assign(p, { size: "big" })),
+      FORMAT,
+      /size/,
+    ],
+    [
+      "preprocessor_config.json with std 0",
+      editJson("preprocessor_config.json", (p: Loose) => Object.assign(p, { image_std: [1, 0, 1] })),
+      FORMAT,
+      /image_std/,
+    ],
   ];
   it.each(cases)("%s", async (_, damage, code, message) => {
     const inputs = await healthy.process(question.messages);
@@ -228,7 +321,13 @@ describe("loadModel() refuses", () => {
     ["fovea-mini", { dtype: "x" }, "ERR_FOVEA_INVALID_ARGUMENT", /dtype.*"x"/],
     ["fovea-mini", { dtype: 16 }, "ERR_FOVEA_INVALID_ARGUMENT", /dtype/],
     ...[-1, 1.5, 1e9, Number.NaN, "2", 2 ** 60].map(
-      (threads) => ["fovea-mini", { threads }, "ERR_FOVEA_INVALID_ARGUMENT", /threads/] as [unknown, object, FoveaErrorCode, RegExp],
+      (threads) =>
+        ["fovea-mini", { threads }, "ERR_FOVEA_INVALID_ARGUMENT", /threads/] as [
+          unknown,
+          object,
+          FoveaErrorCode,
+          RegExp,
+        ],
     ),
   ];
   it.each(wrong)("%j with %j", async (name, options, code, message) => {
