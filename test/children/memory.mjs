@@ -12,7 +12,7 @@ const messages = [
     role: "user",
     content: [
       { type: "image", image: picture },
-      { type: "text", text: "What?" },
+      { type: "text", text: "dog ".repeat(150) },
     ],
   },
 ];
@@ -33,7 +33,7 @@ function randomFrom(seed) {
 async function abortRounds() {
   const model = await loadModel("fovea-mini");
   const random = randomFrom(20261122);
-  const request = { messages, temperature: 100, seed: 1, maxTokens: 40 };
+  const request = { messages, temperature: 100, seed: 1, maxTokens: 24 };
   const { total } = (await model.generate(request)).timings;
   let aborted = 0;
   return {
@@ -72,7 +72,7 @@ async function residentMemory() {
 }
 
 /** @param {number[]} values */
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 const [, , kind, count] = process.argv;
 const rounds = Number(count);

@@ -18,15 +18,15 @@ async function growth(kind: "aborts" | "loads", rounds: number) {
 }
 
 describe.skipIf(isSanitized)("resident memory stays flat over", () => {
-  // One leaked session per ten aborts, with its cache of 2.3 MB, would be 0.2 MB per round.
-  it("200 aborted generations", async () => {
+  // One leaked session per ten aborts, with its cache of 3.5 MB, would be 0.2 MB per round.
+  it("200 aborted generations", { timeout: 180_000 }, async () => {
     const measured = await growth("aborts", 200);
     expect(measured.aborted).toBeGreaterThan(100);
-    expect(measured.growth, JSON.stringify(measured.memory)).toBeLessThan(0.1 * MB);
+    expect(measured.growth, JSON.stringify(measured.memory)).toBeLessThan(0.09 * MB);
   });
 
   // One leaked model of 22 MB per ten rounds would be 2.2 MB per round.
-  it("50 rounds of loading and disposing", async () => {
+  it("50 rounds of loading and disposing", { timeout: 180_000 }, async () => {
     const measured = await growth("loads", 50);
     expect(measured.growth, JSON.stringify(measured.memory)).toBeLessThan(1 * MB);
   });
