@@ -233,6 +233,20 @@ TEST("Every tiny checkpoint loads in every dtype, and keeping all rows gives the
     }
 }
 
+TEST("load_model tells how far it is, and ends when the listener throws") {
+  LoadOptions options;
+  std::vector<double> shares;
+  options.on_progress = [&](double share) { shares.push_back(share); };
+  load_model(variant("sharded"), options);
+  CHECK(shares.size() > 20);
+  CHECK(std::is_sorted(shares.begin(), shares.end()));
+  CHECK(shares.front() == 0 && shares.back() > 0.5 && shares.back() <= 1);
+  options.on_progress = [](double share) {
+    if (share > 0.3) throw Error(ErrorCode::kDisposed, "aborted");
+  };
+  CHECK_THROWS(ErrorCode::kDisposed, load_model(variant("sharded"), options));
+}
+
 TEST("load_model: typed errors for what is not there or not supported") {
   CHECK_THROWS(ErrorCode::kModelNotFound, load_model(variant("no-such-folder"), {}));
   CHECK_THROWS(ErrorCode::kInvalidArgument, load_variant("sharded", "f64"));

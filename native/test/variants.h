@@ -27,7 +27,10 @@ inline std::vector<std::string> variant_names() {
 
 inline std::unique_ptr<Model> load_variant(const std::string& name, const std::string& dtype = "auto",
                                            int threads = 2) {
-  return load_model(variant(name), {dtype, threads});
+  LoadOptions options;
+  options.dtype = dtype;
+  options.threads = threads;
+  return load_model(variant(name), options);
 }
 
 inline ImageInput random_image(int64_t size, uint64_t seed) {
