@@ -2,6 +2,7 @@
   "variables": {
     "core_sources": [
       "native/base/error.cc",
+      "native/base/random.cc",
       "native/tensor/tensor.cc",
       "native/io/json.cc",
       "native/io/json_parser.cc",

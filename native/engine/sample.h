@@ -1,10 +1,11 @@
 // Chooses the next token from the logits of one row. The same seed gives the same tokens on every machine.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "base/random.h"
 
 namespace fovea {
 
@@ -33,17 +34,6 @@ struct SampledToken {
   int32_t id = -1;
   float logprob = 0;              // of the raw logits; only with logprobs >= 0
   std::vector<TokenLogprob> top;  // likeliest first, ties to the lower id
-};
-
-// xoshiro256** seeded by splitmix64: fixed by its authors, so that a seed means the same everywhere.
-class Random {
- public:
-  explicit Random(uint64_t seed);
-  uint64_t next();
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
-
- private:
-  std::array<uint64_t, 4> state_;
 };
 
 class Sampler {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/random.h"
 
 namespace fovea {
 namespace {
@@ -20,13 +21,6 @@ void check_keep(int64_t n, int64_t keep) {
 [[noreturn]] void refuse_nan() {
   throw Error(ErrorCode::kNumeric,
               "the rows to select from hold NaN or infinity; the image's pixels or the model's weights are damaged");
-}
-
-uint64_t splitmix64(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
 }
 
 }  // namespace
@@ -102,17 +96,9 @@ std::vector<int32_t> select_random(int64_t n, int64_t keep, uint64_t seed) {
   check_keep(n, keep);
   std::vector<int32_t> rows(static_cast<size_t>(n));
   std::iota(rows.begin(), rows.end(), 0);
-  uint64_t state = splitmix64(seed);
-  if (state == 0) state = 1;
-  for (int64_t i = 0; i < keep; ++i) {  // Fisher-Yates over the first `keep` places
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    const uint64_t draw = state * 0x2545f4914f6cdd1d;
-    const int64_t left = n - i;
-    std::swap(rows[static_cast<size_t>(i)],
-              rows[static_cast<size_t>(i + static_cast<int64_t>((draw >> 32) * static_cast<uint64_t>(left) >> 32))]);
-  }
+  Random random(seed);
+  for (int64_t i = 0; i < keep; ++i)  // Fisher-Yates over the first `keep` places
+    std::swap(rows[static_cast<size_t>(i)], rows[static_cast<size_t>(i + random.below(n - i))]);
   rows.resize(static_cast<size_t>(keep));
   std::sort(rows.begin(), rows.end());
   return rows;

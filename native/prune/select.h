@@ -20,7 +20,7 @@ std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t ke
 // Evenly spaced: row floor((2 i + 1) n / (2 keep)).
 std::vector<int32_t> select_uniform(int64_t n, int64_t keep);
 
-// Without replacement, from xorshift64* seeded by splitmix64(seed): the same rows on every machine.
+// Without replacement; the same rows on every machine for the same seed.
 std::vector<int32_t> select_random(int64_t n, int64_t keep, uint64_t seed);
 
 }  // namespace fovea
