@@ -28,7 +28,7 @@
       "sources": ["<@(addon_sources)"],
       "dependencies": ["fovea_core"],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=9"],
+      "defines": ["NAPI_VERSION=9", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"]
     },
     {

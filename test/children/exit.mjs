@@ -19,6 +19,14 @@ async function inTheMiddle(model, maxTokens = 2000) {
 if (way === "before-load-ends") {
   loadModel("fovea-mini").catch(() => {});
   setTimeout(() => process.exit(3), 10);
+} else if (way === "workers-loading") {
+  const url = new URL("worker.mjs", import.meta.url);
+  for (let ms = 10; ms < 200; ms += 8) {
+    const worker = new Worker(url, { workerData: { requests: [], endless: false } });
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await worker.terminate();
+  }
+  console.log("survived");
 } else if (way === "in-worker") {
   const url = new URL("worker.mjs", import.meta.url);
   const worker = new Worker(url, { workerData: { requests: [], endless: true } });

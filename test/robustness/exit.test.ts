@@ -27,6 +27,7 @@ describe("a process ends as it should", () => {
     ["in-prefill", "by process.exit() in the middle of a forward pass", 3, /^$/],
     ["before-load-ends", "by process.exit() while a model loads", 3, /^$/],
     ["while-disposing", "by process.exit() right after dispose()", 3, /^$/],
+    ["workers-loading", "by itself after workers were terminated at every moment of loading", 0, /^survived\n$/],
     ["in-worker", "by process.exit() while a worker is in the middle of an answer", 3, /^$/],
     ["uncaught", "by an uncaught error in the middle of an answer", 1, /uncaught on purpose/],
   ])("%s: %s", async (way, _, code, output) => {

@@ -50,13 +50,4 @@ describe("worker threads", () => {
       expect((await answer).text).toBe(before.text);
     }
   });
-
-  it("may be terminated while they load", async () => {
-    for (const ms of [20, 60, 100]) {
-      const worker = start();
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      await worker.terminate();
-    }
-    expect((await wanted())[0]?.text).not.toBe("");
-  });
 });
