@@ -146,21 +146,24 @@ TEST("Decoder: a raised flag stops it before the next layer") {
 }
 
 TEST("Decoder: the probe sees what the layer's attention then computes") {
-  const TinyShape shape;
-  TinyDecoder tiny(shape);
+  TinyDecoder tiny({.n_kv_heads = 4, .same_q_and_k = true});
   struct Tap final : PlainHook {
     TinyDecoder& tiny;
-    std::vector<float> keys;
+    std::vector<float> query, keys;
     explicit Tap(TinyDecoder& t) : PlainHook(t.decoder().config().n_layers), tiny(t) {}
     void before_layer(int layer, RowStream& stream) override {
-      if (layer == 2) keys = on_host(tiny.ops(), tiny.decoder().probe_last_row(2, stream, stream.sequences[1]).k);
+      if (layer != 2) return;
+      const Decoder::Probe probe = tiny.decoder().probe_last_row(2, stream, stream.sequences[1]);
+      query = on_host(tiny.ops(), probe.q);
+      keys = on_host(tiny.ops(), probe.k);
     }
   } tap(tiny);
-  TestStream input(tiny.ops(), shape.d_model, {{9, {}}, {20, {}}});
+  TestStream input(tiny.ops(), tiny.decoder().config().d_model, {{9, {}}, {20, {}}});
   KvCache first = tiny.cache(), second = tiny.cache();
   KvCache* caches[] = {&first, &second};
   CHECK(tiny.decoder().forward(input.stream, caches, tap, kNever));
   CHECK(same_floats(tap.keys, on_host(tiny.ops(), second.keys(2))));
+  CHECK(same_floats(tap.query, on_host(tiny.ops(), second.keys(2).slice(19, 1))));
 }
 
 }  // namespace fovea::test

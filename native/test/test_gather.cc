@@ -89,8 +89,9 @@ TEST("gather: keeping all changes nothing; dropping a whole image leaves an empt
 }
 
 TEST("gather refuses keep lists that are not ascending rows of their span") {
-  for (const KeepLists& lists : {KeepLists{{1, 1}, {0}}, KeepLists{{3, 2}, {0}}, KeepLists{{-1}, {0}},
-                                 KeepLists{{6}, {0}}, KeepLists{{0}}, KeepLists{{0}, {5}}, KeepLists{{0}, {0}, {0}}}) {
+  for (const KeepLists& lists :
+       {KeepLists{{1, 1}, {0}}, KeepLists{{3, 2}, {0}}, KeepLists{{-1}, {0}}, KeepLists{{6}, {0}}, KeepLists{{0}},
+        KeepLists{{0}, {5}}, KeepLists{{0}, {0}, {0}}, KeepLists{{0, 1, 2, 3, 4, 4}, {0, 1, 2, 3, 4}}}) {
     GatherCase c;
     CHECK_THROWS(ErrorCode::kInternal, gather(*c.ops, c.stream, 1, lists, Positions::kCompact));
   }

@@ -33,6 +33,7 @@ inline bool same_floats(const std::vector<float>& a, const std::vector<float>& b
 struct TinyShape {
   int n_layers = 4;
   int64_t d_model = 24, n_heads = 4, n_kv_heads = 2, d_head = 6, d_ff = 40, vocab = 30;
+  bool same_q_and_k = false;  // one matrix for both, so that a row's query is its key
 };
 
 // Zeroed output projections: that sub-layer then adds nothing, which is what skipping it must do.
@@ -67,8 +68,9 @@ struct TinyDecoder {
     for (int i = 0; i < s.n_layers; ++i) {
       DecoderLayer layer;
       layer.input_norm = vector(random, s.d_model);
+      Random twin = random;
       layer.q = matrix(random, s.n_heads * s.d_head, s.d_model);
-      layer.k = matrix(random, s.n_kv_heads * s.d_head, s.d_model);
+      layer.k = matrix(s.same_q_and_k ? twin : random, s.n_kv_heads * s.d_head, s.d_model);
       layer.v = matrix(random, s.n_kv_heads * s.d_head, s.d_model);
       layer.o = matrix(random, s.d_model, s.n_heads * s.d_head, i == silenced.attention);
       layer.post_norm = vector(random, s.d_model);
