@@ -64,13 +64,15 @@ Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model) {
 
 Napi::Value ModelWrap::info(const Napi::CallbackInfo&) { return facts_.Value(); }
 
-Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
+// Counts a request, then queues it: queueing may throw, and a request that was never queued must not be waited for.
+template <typename Queue>
+Napi::Value ModelWrap::submit(const Napi::CallbackInfo& info, Queue&& queue) {
   return with_js_errors(info.Env(), [&]() -> Napi::Value {
-    GenerateRequest request = to_generate_request(first_object(info));
+    const Napi::Object object = first_object(info);
     AddonData& addon = AddonData::of(info.Env());
     const uint32_t id = addon.begin_request();
     try {
-      engine_->generate(id, std::move(request));
+      queue(id, object);
     } catch (...) {
       addon.abandon_request();
       throw;
@@ -79,19 +81,14 @@ Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
+  return submit(info,
+                [&](uint32_t id, const Napi::Object& object) { engine_->generate(id, to_generate_request(object)); });
+}
+
 Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
-  return with_js_errors(info.Env(), [&]() -> Napi::Value {
-    ForwardRequest request = to_forward_request(first_object(info));
-    AddonData& addon = AddonData::of(info.Env());
-    const uint32_t id = addon.begin_request();
-    try {
-      engine_->forward(id, std::move(request));
-    } catch (...) {
-      addon.abandon_request();
-      throw;
-    }
-    return Napi::Number::New(info.Env(), id);
-  });
+  return submit(info,
+                [&](uint32_t id, const Napi::Object& object) { engine_->forward(id, to_forward_request(object)); });
 }
 
 Napi::Value ModelWrap::cancel(const Napi::CallbackInfo& info) {

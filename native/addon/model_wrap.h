@@ -24,6 +24,8 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
+  template <typename Queue>
+  Napi::Value submit(const Napi::CallbackInfo& info, Queue&& queue);
   void release_memory();  // tells the garbage collector that the weights are gone
 
   std::shared_ptr<Engine> engine_;

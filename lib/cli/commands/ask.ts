@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import type { Message, Plan, Reply } from "../../index.js";
+import type { GenerateOptions, Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
 import type { CliContext, CliModel } from "../context.js";
 import { layerRows } from "../layer-rows.js";
@@ -11,16 +11,10 @@ import { report } from "../report.js";
 import { renderShown } from "../show.js";
 import { shownImages } from "../shown-images.js";
 
-interface SamplingOptions {
-  maxTokens?: number;
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  minP?: number;
-  repetitionPenalty?: number;
-  seed?: number;
-  stop?: string[];
-}
+type SamplingOptions = Pick<
+  GenerateOptions,
+  "maxTokens" | "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty" | "seed" | "stop"
+>;
 
 interface AskOptions extends PlanOptions, SamplingOptions {
   model: string;
