@@ -15,7 +15,7 @@ export interface Usage {
   stages: StageReport[];
   /** Sub-layers that did not run. */
   skipped: LoweredPlan["skip"];
-  /** Rows in the KV cache of each decoder layer at the end. */
+  /** Rows of the prompt that the KV cache of each decoder layer holds. */
   kvRows: number[];
 }
 

@@ -127,7 +127,7 @@ export interface NativeEnd {
   generatedTokens: number;
   stages: NativeStageReport[];
   timings: NativeTimings;
-  /** KV rows held per layer at the end. */
+  /** Rows of the prompt that each layer's KV cache holds. */
   kvRows: Int32Array;
 }
 

@@ -40,6 +40,8 @@ void Generation::start(Model& model) {
   model.decoder->logits(stream.hidden.slice(stream.hidden.rows() - 1, 1), logits.resize(*model.ops, {1, config.vocab}));
   std::vector<float> host(static_cast<size_t>(config.vocab));
   model.ops->copy_to_host(logits.view(), host.data());
+  for (int layer = 0; layer < config.n_layers; ++layer)
+    kv_rows_.push_back(static_cast<int32_t>(session_->cache.length(layer)));
   timings_.prefill = prefill_timer.milliseconds();
   timings_.select = session_->select_ms;
   if (token_limit_ <= 0) return finish("length");
@@ -62,11 +64,8 @@ EndReport Generation::report() const {
   report.visual_rows = visual_rows_;
   report.generated_tokens = generated_;
   report.timings = timings_;
-  if (session_) {
-    report.stages = session_->stages;
-    for (int layer = 0; layer < session_->cache.n_layers(); ++layer)
-      report.kv_rows.push_back(static_cast<int32_t>(session_->cache.length(layer)));
-  }
+  report.kv_rows = kv_rows_;
+  if (session_) report.stages = session_->stages;
   return report;
 }
 

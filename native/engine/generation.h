@@ -47,6 +47,7 @@ class Generation {
   std::optional<Sampler> sampler_;
   Timer since_submit_;
   Timings timings_;
+  std::vector<int32_t> kv_rows_;
   int64_t prompt_rows_ = 0;
   int64_t visual_rows_ = 0;
   int64_t token_limit_ = 0;

@@ -67,7 +67,7 @@ struct EndReport {
   int64_t generated_tokens = 0;
   std::vector<StageReport> stages;
   Timings timings;
-  std::vector<int32_t> kv_rows;  // (n_layers)
+  std::vector<int32_t> kv_rows;  // (n_layers) rows of the prompt in the cache
 };
 
 struct HostTensor {
