@@ -10,4 +10,4 @@ export UBSAN_OPTIONS=print_stacktrace=1
 build-asan/fovea_tests
 # Leaks are looked for above only: Node's own would drown ours.
 LD_PRELOAD=$(g++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-  FOVEA_NATIVE_PATH=$PWD/build-asan/Release/fovea.node npx --no-install vitest run "$@"
+  FOVEA_NATIVE_PATH=$PWD/build-asan/Release/fovea.node npx --no-install vitest run --testTimeout=300000 --hookTimeout=300000 "$@"
