@@ -4,13 +4,13 @@
  * @packageDocumentation
  */
 export { cpuInfo } from "./engine/cpu-info.js";
-export { FoveaError, type FoveaErrorCode } from "./engine/errors.js";
 export type { ForwardResult } from "./engine/forward.js";
 export type { GenerateOptions } from "./engine/generate-options.js";
 export type { ForwardInputs, ForwardOptions, ModelInputs, TensorInput } from "./engine/inputs.js";
 export { type LoadOptions, loadModel } from "./engine/load-model.js";
 export { Model, type ModelInfo } from "./engine/model.js";
 export type { Reply, StageReport, StreamEvent, Timings, Token, Usage } from "./engine/reply.js";
+export { FoveaError, type FoveaErrorCode } from "./errors.js";
 export type { CpuInfo, NativeModelInfo, NativeStageReport } from "./native/binding.js";
 export type { KeepBudget, LoweredPlan, LoweredStage, Plan, PlanStage, PlanStep, SkipLayers } from "./prune/plan.js";
 export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { parsePruneSpec } from "../prune/parse-prune-spec.js";
 import { parseSkipSpec } from "../prune/parse-skip-spec.js";
 import type { Plan, PlanStage, SkipLayers } from "../prune/plan.js";

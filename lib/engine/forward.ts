@@ -1,5 +1,5 @@
+import { FoveaError } from "../errors.js";
 import type { NativeForwardRequest, NativeForwardResult, NativeImage } from "../native/binding.js";
-import { FoveaError } from "./errors.js";
 import type { ForwardInputs, ForwardOptions, TensorInput } from "./inputs.js";
 import type { StageReport } from "./reply.js";
 

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
+import { FoveaError } from "../errors.js";
 import type { NativeSampling } from "../native/binding.js";
 import type { Plan } from "../prune/plan.js";
 import type { Message } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
-import { FoveaError } from "./errors.js";
 
 /** What to answer, and how. */
 export interface GenerateOptions {

@@ -1,7 +1,7 @@
+import { FoveaError } from "../errors.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { NativeBinding, NativeModel } from "../native/binding.js";
 import { checkOptions } from "./check-options.js";
-import { FoveaError } from "./errors.js";
 import { EventHub } from "./event-hub.js";
 import { Model } from "./model.js";
 import { loadTextIo, type TextIo } from "./text-io.js";

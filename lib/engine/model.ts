@@ -1,3 +1,4 @@
+import { FoveaError, type FoveaErrorCode } from "../errors.js";
 import type {
   NativeEvent,
   NativeGenerateRequest,
@@ -13,7 +14,6 @@ import { type Message, parseMessages } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
 import { prepareImages } from "../vision/prepare-images.js";
 import { checkOptions } from "./check-options.js";
-import { FoveaError, type FoveaErrorCode } from "./errors.js";
 import type { EventHub } from "./event-hub.js";
 import { EventQueue } from "./event-queue.js";
 import { type ForwardResult, readForward, readForwardResult } from "./forward.js";

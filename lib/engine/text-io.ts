@@ -1,7 +1,8 @@
 import { isJsonObject, type JsonObject, readModelJson } from "../hub/model-file.js";
 import { type ChatTemplate, loadChatTemplate } from "../text/chat-template.js";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.js";
-import { type ImagePreprocessor, loadImagePreprocessor } from "../vision/preprocess.js";
+import type { ImagePreprocessor } from "../vision/image-preprocessor.js";
+import { loadImagePreprocessor } from "../vision/preprocess.js";
 
 /** Everything of a model folder that turns messages into rows and tokens into text. */
 export interface TextIo {

@@ -1,4 +1,4 @@
-import { FoveaError, type FoveaErrorCode } from "./errors.js";
+import { FoveaError, type FoveaErrorCode } from "../errors.js";
 
 /** Turns an error of the addon, a plain Error with a code, into a FoveaError; leaves others alone. */
 export function wrapError(error: unknown): unknown {

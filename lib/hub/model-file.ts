@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 
 /** Configuration files are small; anything beyond this is not one. */
 const defaultMaxBytes = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 
 /** Models that come with the package, by name: folders below `model/`. */
 const embeddedModels = ["fovea-mini"];

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import type { NativeBinding } from "./binding.js";
 
 const packageRoot = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,4 +1,4 @@
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { describe } from "./describe.js";
 
 /**

@@ -1,4 +1,4 @@
-import type { FoveaError } from "../engine/errors.js";
+import type { FoveaError } from "../errors.js";
 import { nearestName } from "./nearest-name.js";
 import { planError } from "./plan-error.js";
 

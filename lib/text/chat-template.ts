@@ -1,5 +1,5 @@
 import { Template } from "@huggingface/jinja";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { isJsonObject, type JsonObject, readModelJson, readModelText } from "../hub/model-file.js";
 import type { TemplateMessage } from "./messages.js";
 

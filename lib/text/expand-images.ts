@@ -1,4 +1,4 @@
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 
 /** No prompt is longer; guards the allocation against absurd row counts. */
 const maxIds = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import type { ImageInput } from "../vision/image-input.js";
 
 /** Words of a message. */

@@ -1,6 +1,6 @@
 // What each token contributes to decoded text, as UTF-8 bytes. Decoding is then concatenation, which a stream can do
 // token by token and end up with exactly the text that decoding everything at once gives.
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { isJsonObject, type JsonObject } from "../hub/model-file.js";
 
 /** A token on its way through the decoder's steps: text, until a step turns it into bytes. */

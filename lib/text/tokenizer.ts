@@ -1,5 +1,5 @@
 import { Tokenizer as JsonTokenizer } from "@huggingface/tokenizers";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { isJsonObject, type JsonObject, readModelJson } from "../hub/model-file.js";
 import { createTokenPieces, type TokenPieces } from "./token-pieces.js";
 

@@ -1,9 +1,9 @@
 // CLIP's image preprocessing: resize, centre crop, rescale, normalise. LLaVA uses it unchanged.
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { isJsonObject, type JsonObject } from "../hub/model-file.js";
 import type { PreprocessSpec } from "../native/binding.js";
 import { readBox, readChannels, readFilter, readFlag, readNumber, readSide } from "./config-fields.js";
-import type { ImageConfig, ImagePreprocessor } from "./preprocess.js";
+import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
 
 interface Size {
   width: number;

@@ -1,5 +1,5 @@
 // Typed reading of preprocessor_config.json, whose values come from files nobody has checked.
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { isJsonObject, type JsonObject } from "../hub/model-file.js";
 import type { PreprocessSpec } from "../native/binding.js";
 

@@ -1,7 +1,7 @@
 import { open, stat } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import sharp, { type Sharp } from "sharp";
-import { FoveaError } from "../engine/errors.js";
+import { FoveaError } from "../errors.js";
 import { cmykToRgb } from "./cmyk-to-rgb.js";
 import type { ImageInput, RawImage } from "./image-input.js";
 

@@ -1,7 +1,7 @@
 import type { NativeBinding, NativeImage } from "../native/binding.js";
 import { type DecodeOptions, decodeImage } from "./decode.js";
 import type { ImageInput } from "./image-input.js";
-import type { ImagePreprocessor } from "./preprocess.js";
+import type { ImagePreprocessor } from "./image-preprocessor.js";
 
 /** Images ready for the vision tower. */
 export interface PreparedImages {

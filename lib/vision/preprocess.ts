@@ -1,26 +1,8 @@
 import { join } from "node:path";
-import { FoveaError } from "../engine/errors.js";
-import { isJsonObject, type JsonObject, readModelJson } from "../hub/model-file.js";
-import type { PreprocessSpec } from "../native/binding.js";
+import { FoveaError } from "../errors.js";
+import { isJsonObject, readModelJson } from "../hub/model-file.js";
+import type { ImagePreprocessor } from "./image-preprocessor.js";
 import { imageFamilies } from "./registry.js";
-
-/** What a model's family does to a decoded image before the vision tower sees it. */
-export interface ImagePreprocessor {
-  /** Geometry and scaling for an image of this size. `index` is its position in the request, for errors. */
-  spec(width: number, height: number, index?: number): PreprocessSpec;
-  /** Visual rows that an image of this size takes in the prompt. */
-  rows(width: number, height: number): number;
-}
-
-/** The JSON files of a model folder that describe its images. */
-export interface ImageConfig {
-  /** preprocessor_config.json, or "image_processor" of processor_config.json. */
-  preprocessor: JsonObject;
-  /** processor_config.json; empty for old models. */
-  processor: JsonObject;
-  /** config.json */
-  model: JsonObject;
-}
 
 /** Reads how a model wants its images. */
 export async function loadImagePreprocessor(folder: string): Promise<ImagePreprocessor> {

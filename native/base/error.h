@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-// Mirrors FoveaErrorCode in lib/engine/errors.ts; a test compares the two.
+// Mirrors FoveaErrorCode in lib/errors.ts; a test compares the two.
 enum class ErrorCode {
   kInvalidArgument,   // an option or input the caller can correct
   kModelNotFound,     // a file of the model folder is missing

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FoveaError } from "../../lib/engine/errors.js";
+import { FoveaError } from "../../lib/errors.js";
 import type { Reply } from "../../lib/index.js";
 import { fakeReply, runFake } from "./cli-fake-engine.js";
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { FoveaError } from "../../lib/engine/errors.js";
+import { FoveaError } from "../../lib/errors.js";
 import { loadBinding } from "../../lib/native/load.js";
 
 let root: string;

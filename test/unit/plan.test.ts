@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FoveaError } from "../../lib/engine/errors.js";
+import { FoveaError } from "../../lib/errors.js";
 import type { LoweredStage, Plan } from "../../lib/prune/plan.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
 
