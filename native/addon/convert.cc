@@ -194,7 +194,7 @@ Napi::Float32Array to_float32_array(Napi::Env env, std::vector<float>&& data) {
       [](node_api_nogc_env, void*, void* hint) { delete static_cast<std::vector<float>*>(hint); }, owner.get(),
       &buffer);
   if (status == napi_ok) {
-    owner.release();
+    static_cast<void>(owner.release());  // the finalizer deletes it
     return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);
   }
   auto copy = Napi::Float32Array::New(env, count);  // Electron refuses external memory

@@ -201,8 +201,8 @@ TEST("ClipTower stops when cancelled and takes only images of its own size") {
   CHECK(!model->tower->forward(Tensor(image.pixels.data(), DType::kF32, Device::kCpu, {1, 3, 28, 28}),
                                features.resize(*model->ops, {model->image_rows, model->tower->d_features()}),
                                cancelled));
-  for (const auto& [width, height] : {std::pair{27, 28}, {28, 29}, {0, 0}, {-28, -28}, {1 << 20, 1 << 20}})
-    CHECK_THROWS(ErrorCode::kInvalidArgument, model->tower->rows_of(width, height));
+  for (const auto& size : {std::pair{27, 28}, {28, 29}, {0, 0}, {-28, -28}, {1 << 20, 1 << 20}})
+    CHECK_THROWS(ErrorCode::kInvalidArgument, model->tower->rows_of(size.first, size.second));
 }
 
 TEST("Every tiny checkpoint loads in every dtype, and keeping all rows gives the same logits bit for bit") {
