@@ -35,14 +35,14 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
   const double default_theta = text_config.number_or("rope_theta", 10000.0);
   const double theta = parameters != nullptr ? parameters->number_or("rope_theta", default_theta) : default_theta;
   if (!(theta > 0 && std::isfinite(theta))) text_config.refuse("rope_theta", "a number above 0");
-  const std::string type =
-      scaling == nullptr ? "default" : scaling->string_or("rope_type", scaling->string_or("type", "default"));
 
   std::vector<float> inv_freq;
   for (int64_t i = 0; i < d_head; i += 2) {
     const float exponent = static_cast<float>(i) / static_cast<float>(d_head);
     inv_freq.push_back(1.0F / std::pow(static_cast<float>(theta), exponent));
   }
+  if (scaling == nullptr) return inv_freq;
+  const std::string type = scaling->string_or("rope_type", scaling->string_or("type", "default"));
   if (type == "linear") {
     const auto factor = static_cast<float>(scaling->required_number("factor"));
     if (!(factor > 0)) scaling->refuse("factor", "a number above 0");
