@@ -1,4 +1,5 @@
-import { isJsonObject, type JsonObject, readModelJson } from "../hub/model-file.js";
+import { type JsonObject, readModelJson } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 import { type ChatTemplate, loadChatTemplate } from "../text/chat-template.js";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.js";
 import type { ImagePreprocessor } from "../vision/image-preprocessor.js";
@@ -36,7 +37,7 @@ export async function loadTextIo(folder: string): Promise<TextIo> {
 
 /** As transformers: those of generation_config.json, else of config.json, else the tokenizer's end token. */
 function stopIds(tokenizer: Tokenizer, generation: JsonObject, config: JsonObject): Int32Array {
-  const text = isJsonObject(config.text_config) ? config.text_config : {};
+  const text = isRecord(config.text_config) ? config.text_config : {};
   const end = tokenizer.eosToken === null ? undefined : tokenizer.idOf(tokenizer.eosToken);
   const ids = [generation.eos_token_id, config.eos_token_id, text.eos_token_id, end].find((id) => id != null) ?? [];
   return Int32Array.from([ids].flat().filter((id) => typeof id === "number"));

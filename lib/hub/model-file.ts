@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { FoveaError } from "../errors.js";
+import { isRecord } from "../is-record.js";
 
 /** Configuration files are small; anything beyond this is not one. */
 const defaultMaxBytes = 4 * 1024 * 1024;
@@ -48,13 +49,8 @@ export async function readModelJson(folder: string, name: string, maxBytes?: num
       { cause },
     );
   }
-  if (!isJsonObject(value)) {
+  if (!isRecord(value)) {
     throw new FoveaError("ERR_FOVEA_MODEL_FORMAT", `${join(folder, name)} must hold a JSON object.`);
   }
   return value;
-}
-
-/** True for `{…}`; false for arrays, null and scalars. */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

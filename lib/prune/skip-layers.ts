@@ -1,4 +1,4 @@
-import { isRecord } from "./is-record.js";
+import { isRecord } from "../is-record.js";
 import type { LoweredPlan } from "./plan.js";
 import { planError } from "./plan-error.js";
 import { unknownName } from "./unknown-name.js";

@@ -1,4 +1,4 @@
-import { isRecord } from "./is-record.js";
+import { isRecord } from "../is-record.js";
 import type { Method, PlanFacts } from "./method.js";
 import { readOption } from "./option.js";
 import type { LoweredPlan, LoweredStage } from "./plan.js";

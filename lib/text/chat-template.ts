@@ -1,6 +1,7 @@
 import { Template } from "@huggingface/jinja";
 import { FoveaError } from "../errors.js";
-import { isJsonObject, type JsonObject, readModelJson, readModelText } from "../hub/model-file.js";
+import { type JsonObject, readModelJson, readModelText } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 import type { TemplateMessage } from "./messages.js";
 
 /** Options of `ChatTemplate.render`. */
@@ -72,8 +73,8 @@ function fromJson(config: JsonObject | null): string | null {
   const entry = config?.chat_template;
   if (typeof entry === "string") return entry;
   if (!Array.isArray(entry)) return null;
-  const named = entry.find((candidate) => isJsonObject(candidate) && candidate.name === "default");
-  return isJsonObject(named) && typeof named.template === "string" ? named.template : null;
+  const named = entry.find((candidate) => isRecord(candidate) && candidate.name === "default");
+  return isRecord(named) && typeof named.template === "string" ? named.template : null;
 }
 
 /** Every `*_token` of tokenizer_config.json, written as a string or as an object with "content". */
@@ -82,7 +83,7 @@ function specialTokens(config: JsonObject): Record<string, string> {
   for (const [key, value] of Object.entries(config)) {
     if (!key.endsWith("_token")) continue;
     if (typeof value === "string") tokens[key] = value;
-    else if (isJsonObject(value) && typeof value.content === "string") tokens[key] = value.content;
+    else if (isRecord(value) && typeof value.content === "string") tokens[key] = value.content;
   }
   return tokens;
 }

@@ -1,7 +1,8 @@
 // What each token contributes to decoded text, as UTF-8 bytes. Decoding is then concatenation, which a stream can do
 // token by token and end up with exactly the text that decoding everything at once gives.
 import { FoveaError } from "../errors.js";
-import { isJsonObject, type JsonObject } from "../hub/model-file.js";
+import type { JsonObject } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 
 /** A token on its way through the decoder's steps: text, until a step turns it into bytes. */
 type Piece = string | Uint8Array;
@@ -43,7 +44,7 @@ export function createTokenPieces(decoder: unknown, verbatim: ReadonlySet<string
 
 /** The decoder's steps in order: itself, or the members of a Sequence. */
 function flatten(decoder: unknown): JsonObject[] {
-  if (!isJsonObject(decoder)) throw unsupported({ type: "none" });
+  if (!isRecord(decoder)) throw unsupported({ type: "none" });
   if (decoder.type !== "Sequence") return [decoder];
   return (Array.isArray(decoder.decoders) ? decoder.decoders : []).flatMap(flatten);
 }
@@ -76,7 +77,7 @@ function onText(step: (text: string, isFirst: boolean) => Piece): Step {
 
 function replace(config: JsonObject): Step {
   const { pattern, content } = config;
-  if (!isJsonObject(pattern) || typeof content !== "string" || typeof pattern.String !== "string") {
+  if (!isRecord(pattern) || typeof content !== "string" || typeof pattern.String !== "string") {
     throw unsupported(config);
   }
   const from = pattern.String;

@@ -1,6 +1,7 @@
 import { Tokenizer as JsonTokenizer } from "@huggingface/tokenizers";
 import { FoveaError } from "../errors.js";
-import { isJsonObject, type JsonObject, readModelJson } from "../hub/model-file.js";
+import { type JsonObject, readModelJson } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 import { createTokenPieces, type TokenPieces } from "./token-pieces.js";
 
 /** The largest tokenizer.json in use (256 k tokens) has about 35 MiB. */
@@ -120,7 +121,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 
 /** What the tokenizer library takes for granted. */
 function checkShape(json: JsonObject, folder: string): void {
-  if (!isJsonObject(json.model)) throw damaged(folder, '"model" is missing');
+  if (!isRecord(json.model)) throw damaged(folder, '"model" is missing');
   const { type, vocab } = json.model;
   if (type !== undefined && !modelTypes.includes(String(type))) {
     throw new FoveaError(
@@ -128,13 +129,12 @@ function checkShape(json: JsonObject, folder: string): void {
       `tokenizer.json in ${folder}: model type ${JSON.stringify(type)} is not supported; expected ${modelTypes.join(" or ")}.`,
     );
   }
-  if (!isJsonObject(vocab) && !Array.isArray(vocab)) throw damaged(folder, '"model.vocab" is missing');
-  const ids = isJsonObject(vocab) ? Object.values(vocab) : [];
+  if (!isRecord(vocab) && !Array.isArray(vocab)) throw damaged(folder, '"model.vocab" is missing');
+  const ids = isRecord(vocab) ? Object.values(vocab) : [];
   const added = json.added_tokens;
   if (!Array.isArray(added)) throw damaged(folder, '"added_tokens" must be a list');
   for (const token of added) {
-    if (!isJsonObject(token) || typeof token.content !== "string")
-      throw damaged(folder, "an added token has no content");
+    if (!isRecord(token) || typeof token.content !== "string") throw damaged(folder, "an added token has no content");
     ids.push(token.id);
   }
   // Ids become array indices: one absurd id would allocate gigabytes.
@@ -154,5 +154,5 @@ function damaged(folder: string, reason: string, cause?: unknown): FoveaError {
 /** Special tokens are written as a string or as an object with "content". */
 function tokenText(value: unknown): string | null {
   if (typeof value === "string") return value;
-  return isJsonObject(value) && typeof value.content === "string" ? value.content : null;
+  return isRecord(value) && typeof value.content === "string" ? value.content : null;
 }

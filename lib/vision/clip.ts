@@ -1,6 +1,7 @@
 // CLIP's image preprocessing: resize, centre crop, rescale, normalise. LLaVA uses it unchanged.
 import { FoveaError } from "../errors.js";
-import { isJsonObject, type JsonObject } from "../hub/model-file.js";
+import type { JsonObject } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 import type { PreprocessSpec } from "../native/binding.js";
 import { readBox, readChannels, readFilter, readFlag, readNumber, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
@@ -60,17 +61,17 @@ export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {
 function readResize(config: JsonObject): (image: Size) => Size {
   if (!readFlag(config, "do_resize", true)) return (image) => image;
   const size = config.size ?? 224;
-  if (isJsonObject(size) && !("shortest_edge" in size)) {
+  if (isRecord(size) && !("shortest_edge" in size)) {
     const box = readBox(size, "size");
     return () => box;
   }
-  if (isJsonObject(size) && size.longest_edge != null) {
+  if (isRecord(size) && size.longest_edge != null) {
     throw new FoveaError(
       "ERR_FOVEA_MODEL_UNSUPPORTED",
       'preprocessor_config.json: "size" with both shortest_edge and longest_edge is not supported for CLIP preprocessing.',
     );
   }
-  const shortest = readSide(isJsonObject(size) ? size.shortest_edge : size, "size.shortest_edge");
+  const shortest = readSide(isRecord(size) ? size.shortest_edge : size, "size.shortest_edge");
   // The long side is truncated, not rounded, and multiplied before it is divided.
   return ({ width, height }) =>
     width <= height
@@ -100,7 +101,7 @@ function readScaling(config: JsonObject): Pick<PreprocessSpec, "scale" | "offset
 
 /** Visual rows from the size of what the tower sees. */
 function readRowRule({ processor, model }: ImageConfig): (seen: Size) => number {
-  const vision = isJsonObject(model.vision_config) ? model.vision_config : {};
+  const vision = isRecord(model.vision_config) ? model.vision_config : {};
   const patch = readSide(processor.patch_size ?? vision.patch_size, "patch_size");
   // Processors from before 2025 do not count the tower's class token; the model's own config tells.
   const hasClassToken = (vision.model_type ?? "clip_vision_model") === "clip_vision_model";

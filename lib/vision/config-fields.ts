@@ -1,6 +1,7 @@
 // Typed reading of preprocessor_config.json, whose values come from files nobody has checked.
 import { FoveaError } from "../errors.js";
-import { isJsonObject, type JsonObject } from "../hub/model-file.js";
+import type { JsonObject } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 import type { PreprocessSpec } from "../native/binding.js";
 
 /** No tower takes larger images; keeps products of two sides well inside integers. */
@@ -53,7 +54,7 @@ export function readSide(value: unknown, key: string): number {
 
 /** `{height, width}`, or an integer for a square. */
 export function readBox(value: unknown, key: string): { width: number; height: number } {
-  if (isJsonObject(value)) {
+  if (isRecord(value)) {
     return { width: readSide(value.width, `${key}.width`), height: readSide(value.height, `${key}.height`) };
   }
   const side = readSide(value, key);

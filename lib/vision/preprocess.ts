@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { FoveaError } from "../errors.js";
-import { isJsonObject, readModelJson } from "../hub/model-file.js";
+import { readModelJson } from "../hub/model-file.js";
+import { isRecord } from "../is-record.js";
 import type { ImagePreprocessor } from "./image-preprocessor.js";
 import { imageFamilies } from "./registry.js";
 
@@ -11,7 +12,7 @@ export async function loadImagePreprocessor(folder: string): Promise<ImagePrepro
   const processor = (await readModelJson(folder, "processor_config.json")) ?? {};
   const preprocessor =
     (await readModelJson(folder, "preprocessor_config.json")) ??
-    (isJsonObject(processor.image_processor) ? processor.image_processor : null);
+    (isRecord(processor.image_processor) ? processor.image_processor : null);
   if (preprocessor === null) throw missing(folder, "preprocessor_config.json");
 
   const family = imageFamilies.get(String(model.model_type));

@@ -25,7 +25,6 @@ class Weights {
   // The first prefix under which `probe` exists; checkpoints of different ages spell the same parts differently.
   // Throws kModelFormat listing what was tried.
   std::string prefix_of(const std::string& probe, const std::vector<std::string>& prefixes) const;
-  bool has(const std::string& name) const { return files_.has(name); }
 
   // (n) as f32.
   DeviceArray vector(const std::string& name, int64_t n);
