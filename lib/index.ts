@@ -12,6 +12,7 @@ export { Model, type ModelInfo } from "./engine/model.js";
 export type { Reply, StageReport, StreamEvent, Timings, Token, Usage } from "./engine/reply.js";
 export { FoveaError, type FoveaErrorCode } from "./errors.js";
 export type { CpuInfo, NativeModelInfo, NativeStageReport } from "./native/binding.js";
-export type { KeepBudget, LoweredPlan, LoweredStage, Plan, PlanStage, PlanStep, SkipLayers } from "./prune/plan.js";
+export type { LoweredPlan, LoweredStage, Plan, PlanStage, SkipLayers } from "./prune/plan.js";
+export type { GatherStep, Hook, KeepBudget, ProbeStep, SelectStep, Step } from "./prune/step.js";
 export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";
 export type { ImageInput, RawImage } from "./vision/image-input.js";

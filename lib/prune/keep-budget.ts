@@ -1,4 +1,4 @@
-import type { KeepBudget } from "./plan.js";
+import type { KeepBudget } from "./step.js";
 
 /** The two ways to say how much a stage keeps. */
 export interface KeepOptions {

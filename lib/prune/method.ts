@@ -5,6 +5,11 @@ import type { LoweredStage } from "./plan.js";
 export interface PlanFacts {
   /** Decoder layers. */
   nLayers: number;
+  /** The vision tower. */
+  tower: {
+    /** Layers that run. */
+    nLayers: number;
+  };
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { Hook, Step } from "./step.js";
+
 /** What to prune and skip. Plain JSON: store it, send it, log it. */
 export interface Plan {
   /**
@@ -26,30 +28,16 @@ export interface SkipLayers {
   phase?: "both" | "prefill" | "decode";
 }
 
-/** How many rows a `select` step keeps, per image. */
-export interface KeepBudget {
-  /** Share of the rows, in (0, 1]. Exactly one of ratio and count. */
-  ratio?: number;
-  /** Rows per image. */
-  count?: number;
-  /** Share of what: the rows that enter this stage, or the rows that entered decoder layer 0. */
-  of: "stage" | "decoder";
-  /** How ratio * rows becomes an integer. At least one row of each image is kept. */
-  rounding: "trunc" | "half-even";
-}
-
-/** One primitive of a lowered stage; native/prune/ has one file for each. */
-export type PlanStep =
-  | { do: "probe"; row: "last" }
-  | { do: "select"; by: "topK" | "maxMin" | "uniform" | "random"; keep: KeepBudget; seed?: number };
-
 /** A stage as native code runs it: primitives at a hook, no method names but for the report. */
 export interface LoweredStage {
   name: string;
-  hook: "projected" | "decoder-layer";
-  /** For `decoder-layer`: rows are dropped as they are about to enter this layer. 1 <= layer < n_layers. */
+  hook: Hook;
+  /**
+   * For `vision-layer`: the tower's layer, 0-based, between whose attention and FFN the steps run. For `decoder-layer`:
+   * rows are dropped as they are about to enter this layer, 1 <= layer < n_layers.
+   */
   layer?: number;
-  steps: PlanStep[];
+  steps: Step[];
 }
 
 /** A validated plan in primitives; what native code receives as JSON. */

@@ -5,18 +5,21 @@ import type { LoweredPlan, LoweredStage } from "./plan.js";
 import { planError } from "./plan-error.js";
 import { methods } from "./registry.js";
 import { lowerSkipLayers } from "./skip-layers.js";
+import type { Hook } from "./step.js";
 import { unknownName } from "./unknown-name.js";
 
 const maxStages = 64;
 const maxLoweredStages = 256; // a method can become one stage per layer
 const planKeys = ["positions", "stages", "skipLayers"] as const;
+/** In the order of the forward pass. */
+const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer"];
 const positionPolicies = ["compact", "original"] as const;
 
 /**
  * Validates a plan of any origin and turns its methods into primitives at hooks.
  *
- * Stages run in the order of the forward pass, whatever order the plan names them in: `projected` first, then decoder
- * layers upwards. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
+ * Stages run in the order of the forward pass, whatever order the plan names them in: `pixels`, the tower's layers,
+ * `projected`, then decoder layers upwards. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
  *
  * @throws FoveaError ERR_FOVEA_PLAN, saying where the plan is wrong and what belongs there.
  */
@@ -48,8 +51,7 @@ function lowerStages(value: unknown, facts: PlanFacts): LoweredStage[] {
   if (stages.length > maxLoweredStages) {
     throw planError("stages", stages.length, `methods that drop rows at ${maxLoweredStages} places at most`);
   }
-  const depth = (stage: LoweredStage) => stage.layer ?? 0; // `projected` comes before any layer that can drop rows
-  return stages.sort((a, b) => depth(a) - depth(b)); // stable
+  return stages.sort((a, b) => hooks.indexOf(a.hook) - hooks.indexOf(b.hook) || (a.layer ?? 0) - (b.layer ?? 0)); // stable
 }
 
 function lowerStage(entry: unknown, facts: PlanFacts, where: string): LoweredStage[] {

@@ -83,8 +83,10 @@ void return_logits(Model& model, const ForwardRequest& request, const std::vecto
 }
 
 HostTensor to_host(Model& model, const Tensor& x, int64_t n_images) {
+  // Where a plan left images of different rows, they follow one another as if they were one.
+  const int64_t together = n_images == 0 || x.rows() % n_images == 0 ? n_images : 1;
   HostTensor host{std::vector<float>(static_cast<size_t>(x.elements())),
-                  {n_images, n_images == 0 ? 0 : x.rows() / n_images, x.row_elements()}};
+                  {together, together == 0 ? 0 : x.rows() / together, x.row_elements()}};
   if (!host.data.empty()) model.ops->copy_to_host(x, host.data.data());
   return host;
 }
@@ -94,39 +96,39 @@ HostTensor to_host(Model& model, const Tensor& x, int64_t n_images) {
 ForwardReport forward_pass(Model& model, const ForwardRequest& request, const std::atomic<bool>& cancelled) {
   const DecoderConfig& config = model.decoder->config();
   const std::vector<InputRows> inputs = read_inputs(request, config.context);
-  const LoweredPlan plan = parse_plan(request.plan, config.n_layers);
+  const LoweredPlan plan = parse_plan(request.plan, model.plan_bounds());
   // A caller who aborted has stopped listening: whoever reads this lost the model.
   const auto stop = [] { throw Error(ErrorCode::kDisposed, "the model was disposed; load it again"); };
   ImageRows images;
-  if (!images.encode(model, request.images, cancelled, request.taps)) stop();
+  if (!images.encode(model, request.images, plan, request.keep_lists, cancelled, request.taps)) stop();
 
   int64_t n_rows = 0;
   for (const InputRows& sequence : inputs) n_rows += static_cast<int64_t>(sequence.ids.size());
   DeviceArray hidden;
   RowStream stream;
-  stream.hidden = hidden.resize(*model.ops, {n_rows, config.d_model});
+  const Tensor memory = hidden.resize(*model.ops, {n_rows, config.d_model});
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<Session*> session_list;
   size_t image = 0;
   for (const InputRows& sequence : inputs) {
-    const auto begin = static_cast<int64_t>(stream.positions.size());
-    image += append_sequence(model, sequence.ids, images, image,
-                             stream.hidden.slice(begin, static_cast<int64_t>(sequence.ids.size())), stream);
+    const size_t n = append_sequence(model, sequence.ids, images, image, plan.positions, memory, stream);
     sessions.push_back(std::make_unique<Session>(*model.ops, config, plan, request.keep_lists));
+    sessions.back()->stages = images.reports(image, n);
+    image += n;
     session_list.push_back(sessions.back().get());
   }
-  if (image != images.rows_per_image().size())
-    throw Error(ErrorCode::kInvalidArgument, "pixel_values hold " + std::to_string(images.rows_per_image().size()) +
+  if (image != images.count())
+    throw Error(ErrorCode::kInvalidArgument, "pixel_values hold " + std::to_string(images.count()) +
                                                  " images; input_ids have image tokens for " + std::to_string(image));
-  if (!prefill(model, session_list, stream, cancelled)) stop();
+  if (!prefill(model, session_list, stream, images.taps(), cancelled)) stop();
 
   ForwardReport report;
   return_logits(model, request, inputs, stream, stream.hidden.rows() != n_rows, report);
   for (const auto& session : sessions) report.stages.push_back(std::move(session->stages));
   if (request.taps) {
     const auto n_images = static_cast<int64_t>(request.images.size());
-    report.vision_features = to_host(model, images.features(), n_images);
-    report.projected = to_host(model, images.projected(), n_images);
+    report.vision_features = to_host(model, images.all_features(), n_images);
+    report.projected = to_host(model, images.all_projected(), n_images);
   }
   return report;
 }

@@ -17,26 +17,29 @@ void Generation::start(Model& model) {
     throw Error(ErrorCode::kContextLength,
                 "the prompt has " + std::to_string(prompt_rows_) + " rows before pruning; this model's context holds " +
                     std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
-  session_.emplace(*model.ops, config, parse_plan(request_.plan, config.n_layers), request_.keep_lists);
+  session_.emplace(*model.ops, config, parse_plan(request_.plan, model.plan_bounds()), request_.keep_lists);
   sampler_.emplace(request_.sampling, config.vocab);
   sampler_->observe(request_.input_ids);
   token_limit_ = std::min(request_.max_tokens, config.context - prompt_rows_);
 
   const Timer encode;
   ImageRows images;
-  if (!images.encode(model, request_.images, *cancelled_, /*keep_features=*/false)) return finish("cancelled");
-  visual_rows_ = images.total();
+  if (!images.encode(model, request_.images, session_->plan, request_.keep_lists, *cancelled_, /*keep_features=*/false))
+    return finish("cancelled");
+  visual_rows_ = images.total_prompt_rows();
   timings_.encode = encode.milliseconds();
   request_.images.clear();
 
   const Timer prefill_timer;
   DeviceArray hidden, logits;
   RowStream stream;
-  stream.hidden = hidden.resize(*model.ops, {prompt_rows_, config.d_model});
-  if (append_sequence(model, request_.input_ids, images, 0, stream.hidden, stream) != images.rows_per_image().size())
+  const Tensor memory = hidden.resize(*model.ops, {prompt_rows_, config.d_model});
+  if (append_sequence(model, request_.input_ids, images, 0, session_->plan.positions, memory, stream) != images.count())
     throw Error(ErrorCode::kInvalidArgument, "the prompt has image tokens for fewer images than were given");
+  session_->stages = images.reports(0, images.count());
+  session_->select_ms = images.select_ms();
   Session* sessions[] = {&*session_};
-  if (!prefill(model, sessions, stream, *cancelled_)) return finish("cancelled");
+  if (!prefill(model, sessions, stream, images.taps(), *cancelled_)) return finish("cancelled");
   model.decoder->logits(stream.hidden.slice(stream.hidden.rows() - 1, 1), logits.resize(*model.ops, {1, config.vocab}));
   std::vector<float> host(static_cast<size_t>(config.vocab));
   model.ops->copy_to_host(logits.view(), host.data());

@@ -11,8 +11,9 @@ namespace fovea {
 // All sessions of one step must agree on which sub-layers run.
 class PrefillHook final : public LayerHook {
  public:
-  PrefillHook(Ops& ops, Decoder& decoder, std::span<Session* const> sessions)
-      : ops_(ops), decoder_(decoder), sessions_(sessions) {}
+  // taps: what the tower noted, per image of the request.
+  PrefillHook(Ops& ops, Decoder& decoder, std::span<Session* const> sessions, const std::vector<TapValues>& taps)
+      : ops_(ops), decoder_(decoder), sessions_(sessions), taps_(taps) {}
 
   // Runs the stages at hook `projected`; call it once, before Decoder::forward.
   void projected(RowStream& stream);
@@ -21,11 +22,12 @@ class PrefillHook final : public LayerHook {
   SubLayers sub_layers(int layer) const override;
 
  private:
-  void run_stage(const PlanStage& stage, RowStream& stream, size_t sequence);
+  void run_stages(Hook hook, int layer, RowStream& stream);
 
   Ops& ops_;
   Decoder& decoder_;
   std::span<Session* const> sessions_;
+  const std::vector<TapValues>& taps_;
 };
 
 class DecodeHook final : public LayerHook {

@@ -13,9 +13,10 @@ std::vector<KvCache*> caches_of(std::span<Session* const> sessions) {
 
 }  // namespace
 
-bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream, const std::atomic<bool>& cancelled) {
-  for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->prompt_rows = stream.sequences[i].count;
-  PrefillHook hook(*model.ops, *model.decoder, sessions);
+bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream, const std::vector<TapValues>& taps,
+             const std::atomic<bool>& cancelled) {
+  for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->prompt_rows = stream.sequences[i].origin.back() + 1;
+  PrefillHook hook(*model.ops, *model.decoder, sessions, taps);
   hook.projected(stream);
   return model.decoder->forward(stream, caches_of(sessions), hook, cancelled);
 }

@@ -34,6 +34,8 @@ struct Model {
   std::unique_ptr<VisionTower> tower;
   std::unique_ptr<Projector> projector;
   std::unique_ptr<Decoder> decoder;
+
+  PlanBounds plan_bounds() const { return {decoder->config().n_layers, tower ? tower->facts().n_layers : 0}; }
 };
 
 // Loads a Hugging Face folder. Throws kModelNotFound, kModelFormat, kModelUnsupported, kNumeric, kOutOfMemory, kIsa.

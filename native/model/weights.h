@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "io/safetensors.h"
-#include "model/device_array.h"
+#include "ops/device_array.h"
 #include "ops/ops.h"
 
 namespace fovea {

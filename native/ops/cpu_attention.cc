@@ -122,7 +122,12 @@ void attend(const KernelTable& kernels, const Block& block, const AttentionSegme
   // The sum of a row's numerators waits behind its scores.
   for (int64_t row = 0; row < block.rows(); ++row) {
     float* x = scores + row * stride;
-    const float sum = kernels.softmax_numerator(x, visible.of(row / block.group), scale);
+    if (!segment.key_bias.empty()) {  // softmax_numerator scales once more: by 1
+      kernels.scale(x, scale, visible.of(row / block.group), x);
+      kernels.add(x, segment.key_bias.as<float>(), visible.of(row / block.group));
+    }
+    const float sum =
+        kernels.softmax_numerator(x, visible.of(row / block.group), segment.key_bias.empty() ? scale : 1.0f);
     x[stride - 1] = sum;
   }
   float* sums = scratch(Scratch::kSums, block.rows() * d);
@@ -139,7 +144,8 @@ void check_segment(const Tensor& q, const AttentionSegment& s) {
       is_heads(s.k, q.shape[2]) && is_heads(s.v, q.shape[2]) && same_shape(s.k, s.v) && q.shape[1] % s.k.shape[1] == 0;
   require_shapes(
       heads && s.q_begin >= 0 && s.n_q >= 0 && s.n_q <= q.rows() - s.q_begin &&
-          s.k.rows() >= (s.causal ? std::max<int64_t>(s.n_q, 1) : 1),
+          s.k.rows() >= (s.causal ? std::max<int64_t>(s.n_q, 1) : 1) &&
+          (s.key_bias.empty() || (is_f32(s.key_bias, 1) && s.key_bias.rows() == s.k.rows())),
       "attention",
       "expected k and v (n_keys, n_kv_heads, d_head), n_heads a multiple of n_kv_heads, rows inside q, a key "
       "for every row",
@@ -173,39 +179,35 @@ void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segmen
   });
 }
 
-void CpuOps::attention_probs(const Tensor& q, const Tensor& k, float scale, const Tensor& out) {
+void CpuOps::attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+                            const Tensor& out) {
   require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_heads(k, q.shape[2]) && q.shape[1] % k.shape[1] == 0 &&
-                     is_f32(out, 2) && out.rows() == q.rows() && out.shape[1] == k.rows() && k.rows() > 0,
-                 "attention_probs",
-                 "expected q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head), out (n_probe, n_keys)",
+                     is_f32(out, 2) && out.rows() == q.shape[1] && out.shape[1] == k.rows() &&
+                     static_cast<int64_t>(visible.size()) == q.rows(),
+                 "attention_mass",
+                 "expected q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head), out (n_heads, n_keys)",
                  {{"q", q}, {"k", k}, {"out", out}});
-  const int64_t n_keys = k.rows(), n_heads = q.shape[1], n_kv_heads = k.shape[1], group = n_heads / n_kv_heads;
-  const int64_t stride = score_stride(n_keys);
-  // Probabilities of all heads for some rows at a time, so that heads can run at once and add up in their order.
-  constexpr int64_t kFloats = 1 << 21;
-  const int64_t rows = std::clamp(kFloats / (n_heads * stride), int64_t{1}, kBlockRows);
-  const AlignedBuffer buffer(static_cast<size_t>(n_heads * rows * stride) * sizeof(float));
-  for (int64_t begin = 0; begin < q.rows(); begin += rows) {
-    const int64_t count = std::min(rows, q.rows() - begin);
-    const auto scores_of = [&](int64_t kv_head) { return buffer.as<float>() + kv_head * rows * group * stride; };
-    pool_.parallel_for(n_kv_heads, [&](int64_t kv_head) {
-      float* scores = scores_of(kv_head);
-      score(kernels_, {q, begin, count, kv_head, group}, k, n_keys, scores, stride);
-      for (int64_t row = 0; row < count * group; ++row) {
+  const int64_t n_keys = k.rows(), n_kv_heads = k.shape[1], group = q.shape[1] / n_kv_heads;
+  for (int64_t seen : visible)
+    if (seen < 1 || seen > n_keys) throw Error(ErrorCode::kInternal, "attention_mass: a row must see 1 to n_keys keys");
+  const int64_t stride = score_stride(n_keys), rows = rows_per_block(n_keys, group);
+  // One piece per key head, so that a head adds up its rows in their order.
+  pool_.parallel_for(n_kv_heads, [&](int64_t kv_head) {
+    for (int64_t g = 0; g < group; ++g)
+      std::fill_n(out.as<float>() + (kv_head * group + g) * out.row_stride, n_keys, 0.0f);
+    for (int64_t begin = 0; begin < q.rows(); begin += rows) {
+      const Block block{q, begin, std::min(rows, q.rows() - begin), kv_head, group};
+      const auto seen = visible.subspan(static_cast<size_t>(begin), static_cast<size_t>(block.count));
+      float* scores = scratch(Scratch::kScores, block.rows() * stride);
+      score(kernels_, block, k, *std::max_element(seen.begin(), seen.end()), scores, stride);
+      for (int64_t row = 0; row < block.rows(); ++row) {
+        const int64_t n = seen[static_cast<size_t>(row / group)];
         float* x = scores + row * stride;
-        kernels_.scale(x, 1.0f / kernels_.softmax_numerator(x, n_keys, scale), n_keys, x);
+        kernels_.scale(x, 1.0f / kernels_.softmax_numerator(x, n, scale), n, x);
+        kernels_.add(out.as<float>() + (kv_head * group + row % group) * out.row_stride, x, n);
       }
-    });
-    for_rows(count, n_heads * n_keys, [&](int64_t first, int64_t end) {
-      for (int64_t i = first; i < end; ++i) {
-        float* mean = out.as<float>() + (begin + i) * out.row_stride;
-        std::fill_n(mean, n_keys, 0.0f);
-        for (int64_t head = 0; head < n_heads; ++head)
-          kernels_.add(mean, scores_of(head / group) + (i * group + head % group) * stride, n_keys);
-        kernels_.scale(mean, 1.0f / static_cast<float>(n_heads), n_keys, mean);
-      }
-    });
-  }
+    }
+  });
 }
 
 }  // namespace fovea

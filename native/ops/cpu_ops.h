@@ -35,7 +35,8 @@ class CpuOps final : public Ops {
   void rope(const Tensor& x, const Tensor& table) override;
 
   void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out) override;
-  void attention_probs(const Tensor& q, const Tensor& k, float scale, const Tensor& out) override;
+  void attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+                      const Tensor& out) override;
 
   void embed(const Tensor& table, std::span<const int32_t> ids, const Tensor& out) override;
   void gather_rows(const Tensor& x, std::span<const int32_t> rows, const Tensor& out) override;

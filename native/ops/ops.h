@@ -51,6 +51,8 @@ struct AttentionSegment {
   Tensor v;         // (n_keys, n_kv_heads, d_head)
   // Causal: row i of the segment sees keys [0, n_keys - n_q + i]. Otherwise every key.
   bool causal;
+  // (n_keys) added to the scaled scores of each key, as log(size) of a merged row; or empty.
+  Tensor key_bias = {};
 };
 
 class Ops {
@@ -92,8 +94,10 @@ class Ops {
   // head h reads key head h * n_kv_heads / n_heads. Never holds more than a block of rows x keys.
   virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale,
                          const Tensor& out) = 0;
-  // out (n_probe, n_keys): softmax over all keys of scale * q k^T, mean over heads, for q (n_probe, n_heads, d_head).
-  virtual void attention_probs(const Tensor& q, const Tensor& k, float scale, const Tensor& out) = 0;
+  // out (n_heads, n_keys): softmax(scale * q k^T) of each row of q (n_probe, n_heads, d_head) over its first
+  // visible[row] keys of k (n_keys, n_kv_heads, d_head), summed over rows in ascending order.
+  virtual void attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+                              const Tensor& out) = 0;
 
   // Rows.
   virtual void embed(const Tensor& table, std::span<const int32_t> ids,

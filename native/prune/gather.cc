@@ -58,6 +58,12 @@ void gather(Ops& ops, RowStream& stream, size_t index, std::span<const std::vect
         stream.positions[static_cast<size_t>(sequence.begin + rows[i])];
   }
   stream.positions.resize(static_cast<size_t>(n_rows - dropped));
+  if (!stream.sizes.empty()) {
+    for (size_t i = 0; i < rows.size(); ++i)
+      stream.sizes[static_cast<size_t>(sequence.begin) + i] =
+          stream.sizes[static_cast<size_t>(sequence.begin + rows[i])];
+    stream.sizes.resize(static_cast<size_t>(n_rows - dropped));
+  }
   if (policy == Positions::kCompact) {
     for (int64_t i = 0; i < n_kept; ++i)
       stream.positions[static_cast<size_t>(sequence.begin + i)] = static_cast<int32_t>(i);

@@ -1,25 +1,14 @@
 #include "prune/plan.h"
 
-#include <map>
-#include <string_view>
-
 #include "io/json.h"
+#include "prune/steps/parse.h"
 
 namespace fovea {
 namespace {
 
 constexpr size_t kMaxStages = 256;
-constexpr size_t kMaxSteps = 16;
+constexpr size_t kMaxSteps = 64;
 constexpr size_t kMaxPlanBytes = size_t{1} << 20;
-
-template <typename T>
-T choice(const Json& json, std::string_view key, const std::map<std::string_view, T>& choices) {
-  const auto found = choices.find(json.required_string(key));
-  if (found != choices.end()) return found->second;
-  std::string expected;
-  for (const auto& [name, value] : choices) expected += (expected.empty() ? "" : " or ") + std::string(name);
-  json.refuse(key, expected);
-}
 
 // A list whose items are all objects.
 const Json::Array& objects(const Json& json, std::string_view key) {
@@ -29,62 +18,26 @@ const Json::Array& objects(const Json& json, std::string_view key) {
   return items;
 }
 
-KeepBudget parse_budget(const Json& json) {
-  KeepBudget budget;
-  budget.of =
-      choice<KeepBudget::Of>(json, "of", {{"stage", KeepBudget::Of::kStage}, {"decoder", KeepBudget::Of::kDecoder}});
-  budget.rounding = choice<KeepBudget::Rounding>(
-      json, "rounding", {{"trunc", KeepBudget::Rounding::kTrunc}, {"half-even", KeepBudget::Rounding::kHalfEven}});
-  if (json.has("ratio") == json.has("count")) json.refuse("ratio", "exactly one of ratio and count");
-  if (json.has("ratio")) {
-    budget.ratio = json.required_number("ratio");
-    if (!(budget.ratio > 0 && budget.ratio <= 1)) json.refuse("ratio", "a number above 0 and at most 1");
-  } else {
-    budget.count = json.required_int("count");
-    if (budget.count < 1) json.refuse("count", "an integer of at least 1");
-  }
-  return budget;
-}
-
-PlanStep parse_step(const Json& json) {
-  PlanStep step{};
-  if (json.required_string("do") == "probe") {
-    if (json.required_string("row") != "last") json.refuse("row", "last");
-    step.kind = PlanStep::Kind::kProbeLastRow;
-    return step;
-  }
-  if (json.required_string("do") != "select") json.refuse("do", "probe or select");
-  step.kind = choice<PlanStep::Kind>(json, "by",
-                                     {{"topK", PlanStep::Kind::kSelectTopK},
-                                      {"maxMin", PlanStep::Kind::kSelectMaxMin},
-                                      {"uniform", PlanStep::Kind::kSelectUniform},
-                                      {"random", PlanStep::Kind::kSelectRandom}});
-  step.keep = parse_budget(json.required_object("keep"));
-  const int64_t seed = json.int_or("seed", 0);
-  if (seed < 0) json.refuse("seed", "an integer of at least 0");
-  step.seed = static_cast<uint64_t>(seed);
-  return step;
-}
-
-PlanStage parse_stage(const Json& json, int n_layers) {
+PlanStage parse_stage(const Json& json, const PlanBounds& bounds, std::set<TowerTap>& taps) {
   PlanStage stage;
   stage.name = json.required_string("name");
-  stage.hook = choice<PlanStage::Hook>(
-      json, "hook", {{"projected", PlanStage::Hook::kProjected}, {"decoder-layer", PlanStage::Hook::kDecoderLayer}});
-  if (stage.hook == PlanStage::Hook::kDecoderLayer) {
+  stage.hook = choice<Hook>(json, "hook",
+                            {{"pixels", Hook::kPixels},
+                             {"vision-layer", Hook::kVisionLayer},
+                             {"projected", Hook::kProjected},
+                             {"decoder-layer", Hook::kDecoderLayer}});
+  const bool decoder = stage.hook == Hook::kDecoderLayer;
+  if (decoder || stage.hook == Hook::kVisionLayer) {
+    const int first = decoder ? 1 : 0, end = decoder ? bounds.n_layers : bounds.n_tower_layers;
     const int64_t layer = json.required_int("layer");
-    if (layer < 1 || layer >= n_layers)
-      json.refuse("layer", "a decoder layer from 1 to " + std::to_string(n_layers - 1));
+    if (layer < first || layer >= end)
+      json.refuse("layer", std::string("a layer of the ") + (decoder ? "decoder" : "vision tower") + " from " +
+                               std::to_string(first) + " to " + std::to_string(end - 1));
     stage.layer = static_cast<int>(layer);
   }
-  bool probed = false;  // scores belong to the rows at hand only until the next select
+  StepScope scope(stage.hook, taps);
   for (const Json& item : objects(json, "steps")) {
-    const PlanStep step = parse_step(item);
-    if (step.kind == PlanStep::Kind::kProbeLastRow && stage.hook == PlanStage::Hook::kProjected)
-      json.refuse("hook", "decoder-layer for a stage that probes");
-    if (step.kind == PlanStep::Kind::kSelectTopK && !probed) json.refuse("steps", "a probe before every topK");
-    probed = step.kind == PlanStep::Kind::kProbeLastRow;
-    stage.steps.push_back(step);
+    stage.steps.push_back(parse_step(item, scope));
     if (stage.steps.size() > kMaxSteps) json.refuse("steps", "at most " + std::to_string(kMaxSteps) + " steps");
   }
   return stage;
@@ -104,7 +57,8 @@ void parse_skip(const Json& json, int n_layers, LoweredPlan& plan) {
 
 }  // namespace
 
-LoweredPlan parse_plan(const std::string& text, int n_layers) {
+LoweredPlan parse_plan(const std::string& text, const PlanBounds& bounds) {
+  const int n_layers = bounds.n_layers;
   LoweredPlan plan;
   plan.prefill.resize(static_cast<size_t>(n_layers));
   plan.decode.resize(static_cast<size_t>(n_layers));
@@ -116,7 +70,7 @@ LoweredPlan parse_plan(const std::string& text, int n_layers) {
       choice<Positions>(json, "positions", {{"compact", Positions::kCompact}, {"original", Positions::kOriginal}});
   for (const Json& item : objects(json, "stages")) {
     if (plan.stages.size() == kMaxStages) json.refuse("stages", "at most " + std::to_string(kMaxStages) + " stages");
-    plan.stages.push_back(parse_stage(item, n_layers));
+    plan.stages.push_back(parse_stage(item, bounds, plan.taps));
   }
   for (const Json& item : objects(json, "skip")) parse_skip(item, n_layers, plan);
   return plan;

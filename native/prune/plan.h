@@ -2,12 +2,13 @@
 // lib/prune/lower-plan.ts, which knows the methods; nothing here does. It is checked again: JSON comes from strangers.
 #pragma once
 
-#include <cstdint>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "prune/allocate.h"
 #include "prune/gather.h"
+#include "prune/step.h"
 
 namespace fovea {
 
@@ -20,31 +21,30 @@ struct SubLayers {
   bool operator==(const SubLayers&) const = default;
 };
 
-struct PlanStep {
-  enum class Kind { kProbeLastRow, kSelectTopK, kSelectMaxMin, kSelectUniform, kSelectRandom };
-  Kind kind;
-  KeepBudget keep;    // of a select
-  uint64_t seed = 0;  // of kSelectRandom
-};
-
 struct PlanStage {
-  enum class Hook { kProjected, kDecoderLayer };
   std::string name;  // for the report
   Hook hook;
-  int layer = -1;  // of kDecoderLayer
-  std::vector<PlanStep> steps;
+  int layer = -1;  // of kVisionLayer (from 0) and kDecoderLayer (from 1)
+  std::vector<std::shared_ptr<const Step>> steps;
+};
+
+// Layers of a model, for plans to be checked against.
+struct PlanBounds {
+  int n_layers = 0;        // of the decoder
+  int n_tower_layers = 0;  // that run
 };
 
 struct LoweredPlan {
   Positions positions = Positions::kCompact;
-  std::vector<PlanStage> stages;
+  std::vector<PlanStage> stages;   // in the order of the forward pass
+  std::set<TowerTap> taps;         // what the stages want to know of the tower; layers as in TowerTap
   std::vector<SubLayers> prefill;  // (n_layers)
   std::vector<SubLayers> decode;   // (n_layers)
 
   const std::vector<SubLayers>& sub_layers(Phase phase) const { return phase == Phase::kPrefill ? prefill : decode; }
 };
 
-// Parses a lowered plan for a decoder of n_layers; "" is the plan that changes nothing. Throws kPlan.
-LoweredPlan parse_plan(const std::string& json, int n_layers);
+// Parses a lowered plan; "" is the plan that changes nothing. Throws kPlan.
+LoweredPlan parse_plan(const std::string& json, const PlanBounds& bounds);
 
 }  // namespace fovea

@@ -29,6 +29,7 @@ struct RowStream {
   Tensor hidden;                   // (n_rows, d_model)
   std::vector<int32_t> positions;  // (n_rows) position id of each row, for RoPE
   std::vector<Sequence> sequences;
+  std::vector<float> sizes{};  // (n_rows) how many rows each stands for after merging; empty: one each
 };
 
 }  // namespace fovea

@@ -99,9 +99,9 @@ inline GenerateRequest image_request(uint64_t seed, int64_t max_tokens) {
 
 inline const char* const kDropHalf =
     R"({"positions":"compact","stages":[{"name":"half","hook":"projected","steps":[{"do":"select","by":"maxMin",
-      "keep":{"ratio":0.75,"of":"stage","rounding":"trunc"}}]},{"name":"pyramid","hook":"decoder-layer","layer":1,
-      "steps":[{"do":"probe","row":"last"},{"do":"select","by":"topK","keep":{"ratio":0.5,"of":"decoder",
-      "rounding":"trunc"}}]}],"skip":[]})";
+      "features":"hidden","to":"k","keep":{"ratio":0.75,"of":"stage","rounding":"trunc"}},{"do":"gather","rows":"k"}]},{"name":"pyramid","hook":"decoder-layer","layer":1,
+      "steps":[{"do":"probe","queries":"last","to":"a"},{"do":"select","by":"topK","score":"a","to":"k",
+      "keep":{"ratio":0.5,"of":"decoder","rounding":"trunc"}},{"do":"gather","rows":"k"}]}],"skip":[]})";
 inline const char* const kSkipFfn =
     R"({"positions":"compact","stages":[],"skip":[{"layer":1,"part":"ffn","phase":"both"}]})";
 

@@ -124,37 +124,60 @@ TEST("attention: packed segments are the segments alone, bit for bit") {
   });
 }
 
-TEST("attention_probs: against double precision, rows sum to one, a row alone has the same bits") {
+TEST("attention_mass: against double precision, each row over the keys it sees, summed over rows") {
   each_backend([](Ops& ops) {
     for (const Heads& h : kHeadCases) {
       Guarded q(h.n_q, h.n_heads * h.d_head, 61, 2, 2.0f), k(h.n_keys, h.n_kv_heads * h.d_head, 62, 1);
-      Guarded out(h.n_q, h.n_keys, 63, 7), alone(1, h.n_keys, 64);
-      ops.attention_probs(q.heads(h.n_heads), k.heads(h.n_kv_heads), 0.25f, out.tensor());
+      Guarded out(h.n_heads, h.n_keys, 63, 7);
+      std::vector<int64_t> visible;
+      for (int64_t i = 0; i < h.n_q; ++i) visible.push_back(1 + (i * 13 + h.n_keys - 1) % h.n_keys);
+      ops.attention_mass(q.heads(h.n_heads), k.heads(h.n_kv_heads), 0.25f, visible, out.tensor());
       CHECK(out.intact());
-      // Against values that pick out one key at a time: attention with v = identity is the probability.
-      for (int64_t i = 0; i < h.n_q; i += 7) {
-        std::vector<double> mean(static_cast<size_t>(h.n_keys), 0.0);
-        for (int64_t head = 0; head < h.n_heads; ++head) {
+      for (int64_t head = 0; head < h.n_heads; ++head) {
+        std::vector<double> mass(static_cast<size_t>(h.n_keys), 0.0);
+        for (int64_t i = 0; i < h.n_q; ++i) {
           std::vector<double> p;
-          for (int64_t j = 0; j < h.n_keys; ++j) {
+          for (int64_t j = 0; j < visible[static_cast<size_t>(i)]; ++j) {
             double dot = 0;
             for (int64_t c = 0; c < h.d_head; ++c)
               dot += double{q.at(i, head * h.d_head + c)} * k.at(j, head * h.n_kv_heads / h.n_heads * h.d_head + c);
             p.push_back(std::exp(dot * 0.25));
           }
           const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-          for (size_t j = 0; j < p.size(); ++j) mean[j] += p[j] / sum / static_cast<double>(h.n_heads);
+          for (size_t j = 0; j < p.size(); ++j) mass[j] += p[j] / sum;
         }
         double total = 0;
         for (int64_t j = 0; j < h.n_keys; ++j) {
-          CHECK_NEAR(out.at(i, j), mean[static_cast<size_t>(j)], 1e-5 * mean[static_cast<size_t>(j)] + 1e-7);
-          total += out.at(i, j);
+          CHECK_NEAR(out.at(head, j), mass[static_cast<size_t>(j)], 2e-5 * mass[static_cast<size_t>(j)] + 1e-6);
+          total += out.at(head, j);
         }
-        CHECK_NEAR(total, 1.0, 1e-5);
-        ops.attention_probs(q.heads(h.n_heads).slice(i, 1), k.heads(h.n_kv_heads), 0.25f, alone.tensor());
-        CHECK(same_bits(&alone.at(0, 0), &out.at(i, 0), h.n_keys));
+        CHECK_NEAR(total, static_cast<double>(h.n_q), 1e-4 * static_cast<double>(h.n_q));
       }
     }
+  });
+}
+
+TEST("A key that stands for several rows weighs as much as they do") {
+  each_backend([](Ops& ops) {
+    // Key 2 twice, against key 2 once with a bias of log 2.
+    Guarded q(5, 2 * 8, 71), k(4, 8, 72), v(4, 8, 73), k3(3, 8, 72), v3(3, 8, 73), bias(1, 3, 74), out(5, 2 * 8, 75),
+        expected(5, 2 * 8, 76);
+    for (int64_t c = 0; c < 8; ++c) {
+      for (int64_t j = 0; j < 4; ++j) {
+        const int64_t from = std::min<int64_t>(j, 2);
+        k.at(j, c) = k3.at(from, c);
+        v.at(j, c) = v3.at(from, c);
+      }
+    }
+    bias.at(0, 0) = bias.at(0, 1) = 0;
+    bias.at(0, 2) = std::log(2.0f);
+    const Tensor log_sizes(bias.tensor().data, DType::kF32, Device::kCpu, {3});
+    const AttentionSegment doubled{0, 5, k.heads(1), v.heads(1), false};
+    const AttentionSegment weighed{0, 5, k3.heads(1), v3.heads(1), false, log_sizes};
+    ops.attention(q.heads(2), {&doubled, 1}, 0.3f, expected.heads(2));
+    ops.attention(q.heads(2), {&weighed, 1}, 0.3f, out.heads(2));
+    for (int64_t i = 0; i < 5; ++i)
+      for (int64_t c = 0; c < 16; ++c) CHECK_NEAR(out.at(i, c), expected.at(i, c), 1e-5);
   });
 }
 

@@ -153,7 +153,10 @@ TEST("Decoder: the probe sees what the layer's attention then computes") {
     explicit Tap(TinyDecoder& t) : PlainHook(t.decoder().config().n_layers), tiny(t) {}
     void before_layer(int layer, RowStream& stream) override {
       if (layer != 2) return;
-      const Decoder::Probe probe = tiny.decoder().probe_last_row(2, stream, stream.sequences[1]);
+      std::vector<int32_t> all(20);
+      std::iota(all.begin(), all.end(), 0);
+      const int32_t last[] = {19};
+      const Decoder::Probe probe = tiny.decoder().probe(2, stream, stream.sequences[1], last, all, true);
       query = on_host(tiny.ops(), probe.q);
       keys = on_host(tiny.ops(), probe.k);
     }

@@ -1,8 +1,8 @@
 // The primitives that touch rows of a stream: gather moves them, probe ranks them.
 #include <numeric>
 
+#include "prune/attention_mass.h"
 #include "prune/gather.h"
-#include "prune/probe.h"
 #include "test/check.h"
 #include "test/tiny_decoder.h"
 
@@ -118,7 +118,11 @@ TEST("probe equals a naive softmax in double precision, mean over heads and prob
         for (size_t j = 0; j < p.size(); ++j) expected[j] += p[j] / sum / static_cast<double>(h.n_heads * h.n_probe);
       }
     const auto ops = make_cpu_ops(2, "auto");
-    const std::vector<float> got = probe(*ops, q.heads(h.n_heads), k.heads(h.n_kv_heads), static_cast<float>(scale));
+    const std::vector<int64_t> visible(static_cast<size_t>(h.n_probe), h.n_keys);
+    std::vector<float> got =
+        attention_mass(*ops, q.heads(h.n_heads), k.heads(h.n_kv_heads), static_cast<float>(scale), visible)
+            .mean_over_heads();
+    for (float& mass : got) mass /= static_cast<float>(h.n_probe);
     REQUIRE(got.size() == expected.size());
     for (size_t j = 0; j < got.size(); ++j) CHECK_NEAR(got[j], expected[j], 1e-6 + 1e-5 * expected[j]);
     CHECK_NEAR(std::accumulate(got.begin(), got.end(), 0.0), 1, 1e-5);

@@ -55,6 +55,11 @@ std::string message_of(const std::function<void()>& body) {
 
 bool mentions(const std::string& message, const std::string& part) { return message.find(part) != std::string::npos; }
 
+struct NoStages final : TowerHook {
+  void embedded(RowStream&, const Tensor&) override {}
+  void after_attention(int, RowStream&, const TowerAttention&) override {}
+};
+
 }  // namespace
 
 TEST("KvCache keeps every row while it grows, and layers grow apart") {
@@ -183,9 +188,13 @@ TEST("ClipTower: images in one pass equal each one alone, bit for bit") {
     }
     Tensor batch(pixels.data(), DType::kF32, Device::kCpu, {3, 3, size, size});
     DeviceArray together, alone;
-    CHECK(model->tower->forward(batch, together.resize(*model->ops, {3 * rows, d}), kNever));
+    NoStages no_stages;
+    std::vector<std::vector<int32_t>> kept;
+    CHECK(model->tower->forward(batch, no_stages, together.resize(*model->ops, {3 * rows, d}), kept, kNever));
+    CHECK_EQ(kept.size(), size_t{3});
+    CHECK_EQ(static_cast<int64_t>(kept[2].size()), rows);
     for (int64_t i = 0; i < 3; ++i) {
-      CHECK(model->tower->forward(batch.slice(i, 1), alone.resize(*model->ops, {rows, d}), kNever));
+      CHECK(model->tower->forward(batch.slice(i, 1), no_stages, alone.resize(*model->ops, {rows, d}), kept, kNever));
       CHECK(
           same_floats(on_host(*model->ops, alone.view()), on_host(*model->ops, together.view().slice(i * rows, rows))));
     }
@@ -198,8 +207,10 @@ TEST("ClipTower stops when cancelled and takes only images of its own size") {
   ImageInput image = random_image(28, 1);
   DeviceArray features;
   const std::atomic<bool> cancelled = true;
-  CHECK(!model->tower->forward(Tensor(image.pixels.data(), DType::kF32, Device::kCpu, {1, 3, 28, 28}),
-                               features.resize(*model->ops, {model->image_rows, model->tower->d_features()}),
+  std::vector<std::vector<int32_t>> kept;
+  NoStages no_stages;
+  CHECK(!model->tower->forward(Tensor(image.pixels.data(), DType::kF32, Device::kCpu, {1, 3, 28, 28}), no_stages,
+                               features.resize(*model->ops, {model->image_rows, model->tower->d_features()}), kept,
                                cancelled));
   for (const auto& size : {std::pair{27, 28}, {28, 29}, {0, 0}, {-28, -28}, {1 << 20, 1 << 20}})
     CHECK_THROWS(ErrorCode::kInvalidArgument, model->tower->rows_of(size.first, size.second));
@@ -221,9 +232,11 @@ TEST("Every tiny checkpoint loads in every dtype, and keeping all rows gives the
       const ForwardReport plain = forward_pass(*model, request, kNever);
       request.plan =
           R"({"positions":"compact","stages":[{"name":"all","hook":"projected","steps":[
-            {"do":"select","by":"maxMin","keep":{"ratio":1,"of":"stage","rounding":"half-even"}}]},
-           {"name":"all","hook":"decoder-layer","layer":1,"steps":[{"do":"probe","row":"last"},
-            {"do":"select","by":"topK","keep":{"ratio":1,"of":"decoder","rounding":"trunc"}}]}],"skip":[]})";
+            {"do":"select","by":"maxMin","features":"hidden","to":"k",
+             "keep":{"ratio":1,"of":"stage","rounding":"half-even"}},{"do":"gather","rows":"k"}]},
+           {"name":"all","hook":"decoder-layer","layer":1,"steps":[{"do":"probe","queries":"last","to":"a"},
+            {"do":"select","by":"topK","score":"a","to":"k","keep":{"ratio":1,"of":"decoder","rounding":"trunc"}},
+            {"do":"gather","rows":"k"}]}],"skip":[]})";
       const ForwardReport kept = forward_pass(*model, request, kNever);
       CHECK(plain.logits.shape ==
             (std::vector<int64_t>{1, static_cast<int64_t>(request.input_ids.size()), model->decoder->config().vocab}));

@@ -9,10 +9,12 @@ namespace fovea::test {
 namespace {
 
 constexpr int kLayers = 32;
+constexpr PlanBounds kBounds{kLayers, 6};
 
 const std::string kKeep = R"({"ratio":0.5,"of":"decoder","rounding":"trunc"})";
-const std::string kProbe = R"({"do":"probe","row":"last"})";
-const std::string kTopK = R"({"do":"select","by":"topK","keep":)" + kKeep + "}";
+const std::string kProbe = R"({"do":"probe","queries":"last","to":"a"})";
+const std::string kTopK = R"({"do":"select","by":"topK","score":"a","to":"k","keep":)" + kKeep + "}";
+const std::string kGather = R"({"do":"gather","rows":"k"})";
 
 std::string plan_of(const std::string& stages, const std::string& skip = "", const std::string& positions = "compact") {
   return R"({"positions":")" + positions + R"(","stages":[)" + stages + R"(],"skip":[)" + skip + "]}";
@@ -22,7 +24,7 @@ std::string at_layer(const std::string& layer, const std::string& steps) {
 }
 std::string projected(const std::string& steps) { return R"({"name":"s","hook":"projected","steps":[)" + steps + "]}"; }
 std::string select(const std::string& by, const std::string& keep, const std::string& more = "") {
-  return R"({"do":"select","by":")" + by + R"(","keep":)" + keep + more + "}";
+  return R"({"do":"select","by":")" + by + R"(","to":"k","keep":)" + keep + more + "}";
 }
 std::string keep_of(const std::string& amount) { return "{" + amount + R"(,"of":"stage","rounding":"half-even"})"; }
 std::string skip(const std::string& layer, const std::string& part, const std::string& phase) {
@@ -42,7 +44,7 @@ struct Refused {
 void check_refused(const std::vector<Refused>& table, int n_layers = kLayers) {
   for (const Refused& refused : table) {
     try {
-      parse_plan(refused.json, n_layers);
+      parse_plan(refused.json, {n_layers, 6});
       fail(__FILE__, __LINE__, std::string("accepted: ") + refused.what);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kPlan)
@@ -56,7 +58,7 @@ void check_refused(const std::vector<Refused>& table, int n_layers = kLayers) {
 
 TEST("parse_plan: no plan changes nothing") {
   for (const std::string& text : {std::string(), plan_of("")}) {
-    const LoweredPlan plan = parse_plan(text, 3);
+    const LoweredPlan plan = parse_plan(text, {3, 2});
     CHECK(plan.stages.empty());
     CHECK(plan.positions == Positions::kCompact);
     CHECK(plan.prefill == std::vector<SubLayers>(3));
@@ -68,39 +70,29 @@ TEST("parse_plan: DivPrune, PyramidDrop, random and skips as lib/prune lowers th
   const LoweredPlan plan = parse_plan(
       R"({"positions":"original","stages":[
         {"name":"divPrune","hook":"projected","steps":[
-          {"do":"select","by":"maxMin","keep":{"ratio":0.098,"of":"stage","rounding":"half-even"}}]},
+          {"do":"select","by":"maxMin","features":"hidden","keep":{"ratio":0.098,"of":"stage","rounding":"half-even"},
+           "to":"kept"},
+          {"do":"gather","rows":"kept"}]},
         {"name":"pyramidDrop","hook":"decoder-layer","layer":8,"steps":[
-          {"do":"probe","row":"last"},
-          {"do":"select","by":"topK","keep":{"ratio":0.5,"of":"decoder","rounding":"trunc"}}]},
-        {"name":"random","hook":"decoder-layer","layer":31,"steps":[
-          {"do":"select","by":"random","keep":{"count":7,"of":"stage","rounding":"half-even"},"seed":42}]},
-        {"name":"uniform","hook":"decoder-layer","layer":1,"steps":[
-          {"do":"select","by":"uniform","keep":{"ratio":1,"of":"stage","rounding":"trunc"}}]}],
+          {"do":"probe","queries":"last","to":"attention"},
+          {"do":"select","by":"topK","score":"attention","keep":{"ratio":0.5,"of":"decoder","rounding":"trunc"},
+           "to":"kept"},
+          {"do":"gather","rows":"kept"}]},
+        {"name":"random","hook":"vision-layer","layer":5,"steps":[
+          {"do":"select","by":"random","keep":{"count":7,"of":"stage","rounding":"half-even"},"seed":42,"to":"r"}]}],
       "skip":[{"layer":0,"part":"attention","phase":"both"},{"layer":5,"part":"ffn","phase":"prefill"},
               {"layer":31,"part":"attention","phase":"decode"}]})",
-      kLayers);
+      kBounds);
   CHECK(plan.positions == Positions::kOriginal);
-  REQUIRE(plan.stages.size() == 4);
+  REQUIRE(plan.stages.size() == 3);
   CHECK_EQ(plan.stages[0].name, "divPrune");
-  CHECK(plan.stages[0].hook == PlanStage::Hook::kProjected);
-  REQUIRE(plan.stages[0].steps.size() == 1);
-  CHECK(plan.stages[0].steps[0].kind == PlanStep::Kind::kSelectMaxMin);
-  CHECK_EQ(plan.stages[0].steps[0].keep.ratio, 0.098);
-  CHECK_EQ(plan.stages[0].steps[0].keep.count, 0);
-  CHECK(plan.stages[0].steps[0].keep.of == KeepBudget::Of::kStage);
-  CHECK(plan.stages[0].steps[0].keep.rounding == KeepBudget::Rounding::kHalfEven);
-  CHECK(plan.stages[1].hook == PlanStage::Hook::kDecoderLayer);
+  CHECK(plan.stages[0].hook == Hook::kProjected);
+  CHECK_EQ(plan.stages[0].steps.size(), size_t{2});
+  CHECK(plan.stages[1].hook == Hook::kDecoderLayer);
   CHECK_EQ(plan.stages[1].layer, 8);
-  REQUIRE(plan.stages[1].steps.size() == 2);
-  CHECK(plan.stages[1].steps[0].kind == PlanStep::Kind::kProbeLastRow);
-  CHECK(plan.stages[1].steps[1].kind == PlanStep::Kind::kSelectTopK);
-  CHECK(plan.stages[1].steps[1].keep.of == KeepBudget::Of::kDecoder);
-  CHECK(plan.stages[1].steps[1].keep.rounding == KeepBudget::Rounding::kTrunc);
-  CHECK(plan.stages[2].steps[0].kind == PlanStep::Kind::kSelectRandom);
-  CHECK_EQ(plan.stages[2].steps[0].seed, uint64_t{42});
-  CHECK_EQ(plan.stages[2].steps[0].keep.count, 7);
-  CHECK_EQ(plan.stages[2].steps[0].keep.ratio, 0.0);
-  CHECK(plan.stages[3].steps[0].kind == PlanStep::Kind::kSelectUniform);
+  CHECK_EQ(plan.stages[1].steps.size(), size_t{3});
+  CHECK(plan.stages[2].hook == Hook::kVisionLayer);
+  CHECK_EQ(plan.stages[2].layer, 5);
 
   std::vector<SubLayers> prefill(kLayers), decode(kLayers);
   prefill[0].attention = decode[0].attention = false;
@@ -112,21 +104,21 @@ TEST("parse_plan: DivPrune, PyramidDrop, random and skips as lib/prune lowers th
 
 TEST("parse_plan: attention and FFN of one layer skip apart and together") {
   const LoweredPlan plan =
-      parse_plan(plan_of("", skip("2", "attention", "both") + "," + skip("2", "ffn", "decode")), kLayers);
+      parse_plan(plan_of("", skip("2", "attention", "both") + "," + skip("2", "ffn", "decode")), kBounds);
   CHECK(plan.prefill[2] == (SubLayers{false, true}));
   CHECK(plan.decode[2] == (SubLayers{false, false}));
   CHECK(plan.decode[1] == (SubLayers{true, true}));
 }
 
 TEST("parse_plan: bounds that just fit") {
-  parse_plan(plan_of(at_layer("1", kProbe + "," + kTopK) + "," + at_layer("31", "")), kLayers);
-  parse_plan(plan_of(projected(select("random", keep_of(R"("ratio":1e-9)")))), kLayers);
+  parse_plan(plan_of(at_layer("1", kProbe + "," + kTopK) + "," + at_layer("31", "")), kBounds);
+  parse_plan(plan_of(projected(select("random", keep_of(R"("ratio":1e-9)")))), kBounds);
   parse_plan(
       plan_of(projected(select("random", keep_of(R"("count":9007199254740991)"), R"(,"seed":9007199254740991)"))),
-      kLayers);
-  parse_plan(plan_of(at_layer("3", repeated(kProbe + "," + kTopK, 8))), kLayers);
-  parse_plan(plan_of(repeated(projected(""), 256)), kLayers);
-  parse_plan(plan_of("", skip("31", "ffn", "both")), kLayers);
+      kBounds);
+  parse_plan(plan_of(at_layer("3", repeated(kProbe + "," + kTopK, 32))), kBounds);
+  parse_plan(plan_of(repeated(projected(""), 256)), kBounds);
+  parse_plan(plan_of("", skip("31", "ffn", "both")), kBounds);
 }
 
 TEST("parse_plan refuses text that is no plan object") {
@@ -164,48 +156,60 @@ TEST("parse_plan refuses unknown values and wrong kinds at the top") {
                  {"a skip that is a string", plan_of("", "\"ffn\"")},
                  {"a step that is a number", plan_of(projected("7"))},
                  {"257 stages", plan_of(repeated(projected(""), 257))},
-                 {"17 steps", plan_of(at_layer("3", repeated(kProbe, 17)))}});
+                 {"65 steps", plan_of(at_layer("3", repeated(kProbe, 65)))}});
 }
 
 TEST("parse_plan refuses stages at hooks and layers that do not exist") {
-  check_refused({{"hook unknown", plan_of(R"({"name":"s","hook":"vision","steps":[]})")},
-                 {"hook missing", plan_of(R"({"name":"s","steps":[]})")},
-                 {"name missing", plan_of(R"({"hook":"projected","steps":[]})")},
-                 {"name a number", plan_of(R"({"name":1,"hook":"projected","steps":[]})")},
-                 {"steps missing", plan_of(R"({"name":"s","hook":"projected"})")},
-                 {"steps an object", plan_of(R"({"name":"s","hook":"projected","steps":{}})")},
-                 {"no layer", plan_of(R"({"name":"s","hook":"decoder-layer","steps":[]})")},
-                 {"layer 0", plan_of(at_layer("0", ""))},
-                 {"layer negative", plan_of(at_layer("-1", ""))},
-                 {"layer n_layers", plan_of(at_layer("32", ""))},
-                 {"layer beyond 32 bits", plan_of(at_layer("4294967297", ""))},
-                 {"layer beyond 64 bits", plan_of(at_layer("18446744073709551617", ""))},
-                 {"layer a fraction", plan_of(at_layer("1.5", ""))},
-                 {"layer a string", plan_of(at_layer("\"1\"", ""))},
-                 {"layer null", plan_of(at_layer("null", ""))}});
+  check_refused(
+      {{"hook unknown", plan_of(R"({"name":"s","hook":"vision","steps":[]})")},
+       {"a tower layer beyond the last", plan_of(R"({"name":"s","hook":"vision-layer","layer":6,"steps":[]})")},
+       {"no tower layer", plan_of(R"({"name":"s","hook":"vision-layer","steps":[]})")},
+       {"hook missing", plan_of(R"({"name":"s","steps":[]})")},
+       {"name missing", plan_of(R"({"hook":"projected","steps":[]})")},
+       {"name a number", plan_of(R"({"name":1,"hook":"projected","steps":[]})")},
+       {"steps missing", plan_of(R"({"name":"s","hook":"projected"})")},
+       {"steps an object", plan_of(R"({"name":"s","hook":"projected","steps":{}})")},
+       {"no layer", plan_of(R"({"name":"s","hook":"decoder-layer","steps":[]})")},
+       {"layer 0", plan_of(at_layer("0", ""))},
+       {"layer negative", plan_of(at_layer("-1", ""))},
+       {"layer n_layers", plan_of(at_layer("32", ""))},
+       {"layer beyond 32 bits", plan_of(at_layer("4294967297", ""))},
+       {"layer beyond 64 bits", plan_of(at_layer("18446744073709551617", ""))},
+       {"layer a fraction", plan_of(at_layer("1.5", ""))},
+       {"layer a string", plan_of(at_layer("\"1\"", ""))},
+       {"layer null", plan_of(at_layer("null", ""))}});
   check_refused({{"any layer of a decoder of one", plan_of(at_layer("1", ""))}}, 1);
 }
 
 TEST("parse_plan refuses steps that make no sense") {
-  check_refused({{"do unknown", plan_of(at_layer("2", R"({"do":"merge"})"))},
-                 {"do missing", plan_of(at_layer("2", R"({"row":"last"})"))},
-                 {"row unknown", plan_of(at_layer("2", R"({"do":"probe","row":"first"})"))},
-                 {"row missing", plan_of(at_layer("2", R"({"do":"probe"})"))},
-                 {"by unknown", plan_of(projected(select("best", kKeep)))},
-                 {"by missing", plan_of(projected(R"({"do":"select","keep":)" + kKeep + "}"))},
-                 {"keep missing", plan_of(projected(R"({"do":"select","by":"uniform"})"))},
-                 {"keep a number", plan_of(projected(select("uniform", "0.5")))},
-                 {"a probe before the decoder", plan_of(projected(kProbe))},
-                 {"topK without a probe", plan_of(at_layer("2", kTopK))},
-                 {"topK before its probe", plan_of(at_layer("2", kTopK + "," + kProbe))},
-                 {"topK at projected", plan_of(projected(kTopK))},
-                 {"two topK of one probe", plan_of(at_layer("2", kProbe + "," + kTopK + "," + kTopK))},
-                 {"a select between probe and topK",
-                  plan_of(at_layer("2", kProbe + "," + select("uniform", kKeep) + "," + kTopK))},
-                 {"a probe of another stage", plan_of(at_layer("2", kProbe) + "," + at_layer("2", kTopK))},
-                 {"seed negative", plan_of(projected(select("random", kKeep, R"(,"seed":-1)")))},
-                 {"seed a fraction", plan_of(projected(select("random", kKeep, R"(,"seed":0.5)")))},
-                 {"seed a string", plan_of(projected(select("random", kKeep, R"(,"seed":"x")")))}});
+  check_refused(
+      {{"do unknown", plan_of(at_layer("2", R"({"do":"divPrune"})"))},
+       {"do missing", plan_of(at_layer("2", R"({"queries":"last"})"))},
+       {"queries unknown", plan_of(at_layer("2", R"({"do":"probe","queries":"first","to":"a"})"))},
+       {"queries missing", plan_of(at_layer("2", R"({"do":"probe","to":"a"})"))},
+       {"keys unknown", plan_of(at_layer("2", R"({"do":"probe","queries":"last","keys":"some","to":"a"})"))},
+       {"to missing", plan_of(at_layer("2", R"({"do":"probe","queries":"last"})"))},
+       {"to empty", plan_of(at_layer("2", R"({"do":"probe","queries":"last","to":""})"))},
+       {"to the rows themselves", plan_of(at_layer("2", R"({"do":"probe","queries":"last","to":"hidden"})"))},
+       {"by unknown", plan_of(projected(select("best", kKeep)))},
+       {"by missing", plan_of(projected(R"({"do":"select","keep":)" + kKeep + "}"))},
+       {"keep missing", plan_of(projected(R"({"do":"select","by":"uniform"})"))},
+       {"keep a number", plan_of(projected(select("uniform", "0.5")))},
+       {"a probe before the decoder", plan_of(projected(kProbe))},
+       {"topK without a probe", plan_of(at_layer("2", kTopK))},
+       {"topK before its probe", plan_of(at_layer("2", kTopK + "," + kProbe))},
+       {"topK at projected", plan_of(projected(kTopK))},
+       {"topK of a probe before rows left", plan_of(at_layer("2", kProbe + "," + kTopK + "," + kGather + "," + kTopK))},
+       {"topK of rows",
+        plan_of(at_layer("2", select("uniform", kKeep) + R"(,{"do":"select","by":"topK","score":"k","to":"x","keep":)" +
+                                  kKeep + "}"))},
+       {"maxMin without features", plan_of(projected(select("maxMin", kKeep)))},
+       {"maxMin of unknown features", plan_of(projected(select("maxMin", kKeep, R"(,"features":"f")")))},
+       {"gather of nothing", plan_of(projected(kGather))},
+       {"a probe of another stage", plan_of(at_layer("2", kProbe) + "," + at_layer("2", kTopK))},
+       {"seed negative", plan_of(projected(select("random", kKeep, R"(,"seed":-1)")))},
+       {"seed a fraction", plan_of(projected(select("random", kKeep, R"(,"seed":0.5)")))},
+       {"seed a string", plan_of(projected(select("random", kKeep, R"(,"seed":"x")")))}});
 }
 
 TEST("parse_plan refuses budgets that are none") {
@@ -248,7 +252,7 @@ TEST("parse_plan refuses skips that cannot run") {
 
 TEST("parse_plan says where and what") {
   try {
-    parse_plan(plan_of(at_layer("40", "")), kLayers);
+    parse_plan(plan_of(at_layer("40", "")), kBounds);
     fail(__FILE__, __LINE__, "accepted layer 40");
   } catch (const Error& error) {
     const std::string message = error.what();

@@ -12,8 +12,8 @@ namespace {
 
 std::string drop_at(int layer, double ratio) {
   return R"({"name":"pyramidDrop","hook":"decoder-layer","layer":)" + std::to_string(layer) +
-         R"(,"steps":[{"do":"probe","row":"last"},{"do":"select","by":"topK","keep":{"ratio":)" +
-         std::to_string(ratio) + R"(,"of":"decoder","rounding":"trunc"}}]})";
+         R"(,"steps":[{"do":"probe","queries":"last","to":"a"},{"do":"select","by":"topK","score":"a","to":"k","keep":{"ratio":)" +
+         std::to_string(ratio) + R"(,"of":"decoder","rounding":"trunc"}},{"do":"gather","rows":"k"}]})";
 }
 
 std::string pyramid(const std::string& positions, const std::string& before = "", const std::string& skip = "") {
@@ -64,9 +64,9 @@ struct Run {
   Session session;
   Run(TinyDecoder& tiny, const std::string& plan, const std::vector<TestStream::Image>& images, int64_t rows = 640)
       : input(tiny.ops(), tiny.decoder().config().d_model, {{rows, images}}),
-        session(tiny.ops(), tiny.decoder().config(), parse_plan(plan, tiny.decoder().config().n_layers), true) {
+        session(tiny.ops(), tiny.decoder().config(), parse_plan(plan, tiny.model.plan_bounds()), true) {
     Session* sessions[] = {&session};
-    CHECK(prefill(tiny.model, sessions, input.stream, kNever));
+    CHECK(prefill(tiny.model, sessions, input.stream, {}, kNever));
   }
 };
 
@@ -122,8 +122,9 @@ TEST("Original positions decode at the prompt's length in every layer") {
 TEST("DivPrune, then PyramidDrop of what it left, with two FFNs and an attention skipped") {
   TinyDecoder tiny(kDeep);
   const std::string div =
-      R"({"name":"divPrune","hook":"projected","steps":[{"do":"select","by":"maxMin","keep":{"ratio":0.222,)"
-      R"("of":"stage","rounding":"half-even"}}]},)";
+      R"({"name":"divPrune","hook":"projected","steps":[{"do":"select","by":"maxMin","features":"hidden","to":"k","keep":)"
+      R"({"ratio":0.222,)"
+      R"("of":"stage","rounding":"half-even"}},{"do":"gather","rows":"k"}]},)";
   const std::string skip = R"({"layer":6,"part":"ffn","phase":"both"},{"layer":7,"part":"ffn","phase":"both"},)"
                            R"({"layer":9,"part":"attention","phase":"both"})";
   Run run(tiny, pyramid("compact", div, skip), {{35, 576}});
@@ -186,7 +187,8 @@ TEST("PyramidDrop keeps the rows that the layer's own attention ranks highest") 
     std::vector<float> q;
     explicit Tap(TinyDecoder& t) : tiny(t) {}
     void before_layer(int layer, RowStream& stream) override {
-      if (layer == 2) q = on_host(tiny.ops(), tiny.decoder().probe_last_row(2, stream, stream.sequences[0]).q);
+      const int32_t last[] = {46};
+      if (layer == 2) q = on_host(tiny.ops(), tiny.decoder().probe(2, stream, stream.sequences[0], last, last, true).q);
     }
     SubLayers sub_layers(int) const override { return {}; }
   } tap(tiny);

@@ -4,9 +4,10 @@ import type { PlanStage } from "../../lib/prune/plan.js";
 import { methods } from "../../lib/prune/registry.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
 import { type LayerRows, visualMacs } from "../../lib/prune/visual-macs.js";
+import { planFacts } from "./plan-facts.js";
 
 function lower(stage: PlanStage, nLayers = 32) {
-  return lowerPlan({ stages: [stage] }, { nLayers }).stages;
+  return lowerPlan({ stages: [stage] }, planFacts(nLayers)).stages;
 }
 
 describe("methods", () => {
@@ -25,7 +26,16 @@ describe("methods", () => {
       {
         name: "divPrune",
         hook: "projected",
-        steps: [{ do: "select", by: "maxMin", keep: { ratio: 0.098, of: "stage", rounding: "half-even" } }],
+        steps: [
+          {
+            do: "select",
+            by: "maxMin",
+            features: "hidden",
+            keep: { ratio: 0.098, of: "stage", rounding: "half-even" },
+            to: "kept",
+          },
+          { do: "gather", rows: "kept" },
+        ],
       },
     ]);
     const [byCount] = lower({ method: "divPrune", count: 56 });
@@ -44,8 +54,15 @@ describe("methods", () => {
         hook: "decoder-layer",
         layer,
         steps: [
-          { do: "probe", row: "last" },
-          { do: "select", by: "topK", keep: { ratio, of: "decoder", rounding: "trunc" } },
+          { do: "probe", queries: "last", to: "attention" },
+          {
+            do: "select",
+            by: "topK",
+            score: "attention",
+            keep: { ratio, of: "decoder", rounding: "trunc" },
+            to: "kept",
+          },
+          { do: "gather", rows: "kept" },
         ],
       })),
     );
@@ -79,20 +96,26 @@ describe("methods", () => {
       {
         name: "random",
         hook: "projected",
-        steps: [{ do: "select", by: "random", keep: { ratio: 0.5, of: "stage", rounding: "half-even" }, seed: 0 }],
+        steps: [
+          { do: "select", by: "random", keep: { ratio: 0.5, of: "stage", rounding: "half-even" }, seed: 0, to: "kept" },
+          { do: "gather", rows: "kept" },
+        ],
       },
     ]);
     expect(lower({ method: "random", keep: 0.5, seed: 7, layer: 3 })[0]).toMatchObject({
       hook: "decoder-layer",
       layer: 3,
-      steps: [{ seed: 7 }],
+      steps: [{ seed: 7 }, { do: "gather" }],
     });
     expect(lower({ method: "uniform", count: 9, layer: 3 })).toEqual([
       {
         name: "uniform",
         hook: "decoder-layer",
         layer: 3,
-        steps: [{ do: "select", by: "uniform", keep: { count: 9, of: "stage", rounding: "half-even" } }],
+        steps: [
+          { do: "select", by: "uniform", keep: { count: 9, of: "stage", rounding: "half-even" }, to: "kept" },
+          { do: "gather", rows: "kept" },
+        ],
       },
     ]);
   });

@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest";
 import { FoveaError } from "../../lib/errors.js";
 import type { LoweredStage, Plan } from "../../lib/prune/plan.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
+import { planFacts } from "./plan-facts.js";
 
-const facts = { nLayers: 32 };
+const facts = planFacts();
 
 function message(plan: unknown, nLayers = 32): string {
   try {
-    lowerPlan(plan, { nLayers });
+    lowerPlan(plan, planFacts(nLayers));
   } catch (error) {
     expect(FoveaError.isInstance(error)).toBe(true);
     expect((error as FoveaError).code).toBe("ERR_FOVEA_PLAN");

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parsePruneSpec } from "../../lib/prune/parse-prune-spec.js";
 import { parseSkipSpec } from "../../lib/prune/parse-skip-spec.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
+import { planFacts } from "./plan-facts.js";
 
 describe("parsePruneSpec", () => {
   it.each([
@@ -21,7 +22,7 @@ describe("parsePruneSpec", () => {
     ],
   ])("%s", (text, stages) => {
     expect(parsePruneSpec(text)).toEqual(stages);
-    expect(lowerPlan({ stages }, { nLayers: 8 }).stages.length).toBeGreaterThan(0);
+    expect(lowerPlan({ stages }, planFacts(8)).stages.length).toBeGreaterThan(0);
   });
 
   it.each([
@@ -63,7 +64,7 @@ describe("parseSkipSpec", () => {
     ["ffn:3-3", [{ part: "ffn", layers: [3] }]],
   ])("%s", (text, skipLayers) => {
     expect(parseSkipSpec(text)).toEqual(skipLayers);
-    expect(lowerPlan({ skipLayers }, { nLayers: 8 }).skip.length).toBeGreaterThan(0);
+    expect(lowerPlan({ skipLayers }, planFacts(8)).skip.length).toBeGreaterThan(0);
   });
 
   it.each([

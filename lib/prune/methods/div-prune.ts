@@ -17,6 +17,13 @@ export const divPrune: Method<DivPruneOptions> = {
   },
   alternatives: ["keep", "count"],
   lower: (options) => [
-    { name: "divPrune", hook: "projected", steps: [{ do: "select", by: "maxMin", keep: keepBudget(options) }] },
+    {
+      name: "divPrune",
+      hook: "projected",
+      steps: [
+        { do: "select", by: "maxMin", features: "hidden", keep: keepBudget(options), to: "kept" },
+        { do: "gather", rows: "kept" },
+      ],
+    },
   ],
 };

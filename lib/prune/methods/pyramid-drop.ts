@@ -74,8 +74,9 @@ function stage(layer: number, ratio: number): LoweredStage {
     hook: "decoder-layer",
     layer,
     steps: [
-      { do: "probe", row: "last" },
-      { do: "select", by: "topK", keep: { ratio, of: "decoder", rounding: "trunc" } },
+      { do: "probe", queries: "last", to: "attention" },
+      { do: "select", by: "topK", score: "attention", keep: { ratio, of: "decoder", rounding: "trunc" }, to: "kept" },
+      { do: "gather", rows: "kept" },
     ],
   };
 }

@@ -27,7 +27,10 @@ export const random: Method<RandomOptions> = {
     {
       name: "random",
       ...stageHook(layer),
-      steps: [{ do: "select", by: "random", keep: keepBudget(amount), seed: seed as number }],
+      steps: [
+        { do: "select", by: "random", keep: keepBudget(amount), seed: seed as number, to: "kept" },
+        { do: "gather", rows: "kept" },
+      ],
     },
   ],
 };

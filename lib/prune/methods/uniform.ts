@@ -21,6 +21,13 @@ export const uniform: Method<UniformOptions> = {
   },
   alternatives: ["keep", "count"],
   lower: ({ layer, ...amount }) => [
-    { name: "uniform", ...stageHook(layer), steps: [{ do: "select", by: "uniform", keep: keepBudget(amount) }] },
+    {
+      name: "uniform",
+      ...stageHook(layer),
+      steps: [
+        { do: "select", by: "uniform", keep: keepBudget(amount), to: "kept" },
+        { do: "gather", rows: "kept" },
+      ],
+    },
   ],
 };

@@ -77,26 +77,33 @@ void Decoder::logits(const Tensor& rows, const Tensor& out) {
   ops_.linear(rows, *weights_.head, Tensor(), out);
 }
 
-Decoder::Probe Decoder::probe_last_row(int layer, const RowStream& stream, const Sequence& sequence) {
+Decoder::Probe Decoder::probe(int layer, const RowStream& stream, const Sequence& sequence,
+                              std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
-  const Tensor rows = stream.hidden.slice(sequence.begin, sequence.count);
-  const std::span<const int32_t> positions(stream.positions.data() + sequence.begin,
-                                           static_cast<size_t>(sequence.count));
-  const Tensor normed = normed_.resize(ops_, {sequence.count, config_.d_model});
-  const Tensor q = q_.resize(ops_, {1, config_.n_heads * config_.d_head});
-  const Tensor k = k_.resize(ops_, {sequence.count, config_.n_kv_heads * config_.d_head});
-  DeviceArray table_memory;  // not rope_, which the layers around this probe share
-  const Tensor table = table_memory.resize(ops_, {sequence.count, config_.d_head});
-
-  ops_.rms_norm(rows, w.input_norm.view(), config_.rms_eps, normed);
-  ops_.linear(normed.slice(sequence.count - 1, 1), *w.q, w.q_bias.view(), q);
-  ops_.linear(normed, *w.k, w.k_bias.view(), k);
-  ops_.rope_table(positions, config_.inv_freq, table);
-  const Probe probe{q.reshape_rows({config_.n_heads, config_.d_head}),
-                    k.reshape_rows({config_.n_kv_heads, config_.d_head})};
-  ops_.rope(probe.q, table.slice(sequence.count - 1, 1));
-  ops_.rope(probe.k, table);
-  return probe;
+  const Tensor hidden = stream.hidden.slice(sequence.begin, sequence.count);
+  DeviceArray rows_memory, table_memory;  // not rope_, which the layers around this probe share
+  // heads (n, n_heads, d_head) of these rows under one projection.
+  const auto project = [&](std::span<const int32_t> rows, const PackedMatrix& matrix, const Tensor& bias,
+                           DeviceArray& memory) {
+    const auto n = static_cast<int64_t>(rows.size());
+    const Tensor picked = rows_memory.resize(ops_, {n, config_.d_model});
+    ops_.gather_rows(hidden, rows, picked);
+    const Tensor normed = normed_.resize(ops_, {n, config_.d_model});
+    ops_.rms_norm(picked, w.input_norm.view(), config_.rms_eps, normed);
+    const Tensor out = memory.resize(ops_, {n, matrix.outputs()});
+    ops_.linear(normed, matrix, bias, out);
+    const Tensor heads = out.reshape_rows({matrix.outputs() / config_.d_head, config_.d_head});
+    if (!rope) return heads;
+    std::vector<int32_t> positions;
+    for (int32_t row : rows) positions.push_back(stream.positions[static_cast<size_t>(sequence.begin + row)]);
+    const Tensor table = table_memory.resize(ops_, {n, config_.d_head});
+    ops_.rope_table(positions, config_.inv_freq, table);
+    ops_.rope(heads, table);
+    return heads;
+  };
+  const Tensor q = project(queries, *w.q, w.q_bias.view(), q_);
+  const Tensor k = project(keys, *w.k, w.k_bias.view(), k_);
+  return {q, k};
 }
 
 }  // namespace fovea

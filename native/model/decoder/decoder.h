@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "model/device_array.h"
 #include "model/kv_cache.h"
+#include "ops/device_array.h"
 #include "ops/ops.h"
 #include "prune/plan.h"
 #include "prune/row_stream.h"
@@ -77,13 +77,14 @@ class Decoder {
   // Final norm and head: rows (m, d_model) to out (m, vocab). The rows are overwritten.
   void logits(const Tensor& rows, const Tensor& out);
 
-  // What layer `layer` would compute for its attention if it ran now: the query of the last row of a sequence
-  // (1, n_heads, d_head) and the keys of all its rows (count, n_kv_heads, d_head), rotated. Views into scratch memory,
-  // valid until the next call of any member.
+  // What layer `layer` would compute for its attention if it ran now: queries (n_queries, n_heads, d_head) and keys
+  // (n_keys, n_kv_heads, d_head) of these rows of a sequence, rotated if rope. Views into scratch memory, valid until
+  // the next call of any member.
   struct Probe {
     Tensor q, k;
   };
-  Probe probe_last_row(int layer, const RowStream& stream, const Sequence& sequence);
+  Probe probe(int layer, const RowStream& stream, const Sequence& sequence, std::span<const int32_t> queries,
+              std::span<const int32_t> keys, bool rope);
 
   float attention_scale() const;
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "model/device_array.h"
 #include "model/projector/projector.h"
+#include "ops/device_array.h"
 #include "ops/ops.h"
 
 namespace fovea {

@@ -1,6 +1,7 @@
 #include "model/vision/clip_tower.h"
 
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "base/error.h"
@@ -25,67 +26,115 @@ int64_t ClipTower::rows_of(int64_t width, int64_t height) const {
   return config_.image_rows();
 }
 
-bool ClipTower::forward(const Tensor& pixels, const Tensor& features, const std::atomic<bool>& cancelled) {
-  const int64_t n_images = pixels.rows();
-  const Tensor x = embed(pixels);
-  take_features(0, x, features, n_images);
+bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& features,
+                        std::vector<std::vector<int32_t>>& kept, const std::atomic<bool>& cancelled) {
+  RowStream stream = embed(pixels, hook);
+  take_features(0, stream, features);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
-    block(weights_.layers[i], x, n_images);
-    take_features(static_cast<int>(i) + 1, x, features, n_images);
+    block(static_cast<int>(i), stream, hook);
+    take_features(static_cast<int>(i) + 1, stream, features);
   }
+  kept.clear();
+  std::vector<int32_t> rows;  // of features
+  for (size_t image = 0; image < stream.sequences.size(); ++image) {
+    std::vector<int32_t>& of_image = kept.emplace_back();
+    for (int32_t origin : stream.sequences[image].origin) {
+      if (image_row(origin) < 0) continue;
+      of_image.push_back(image_row(origin));
+      rows.push_back(static_cast<int32_t>(static_cast<int64_t>(image) * config_.image_rows() + image_row(origin)));
+    }
+  }
+  const auto n_left = static_cast<int64_t>(rows.size());
+  if (n_left < features.rows()) ops_.gather_rows(features, rows, features.slice(0, n_left));
   return true;
 }
 
-// (n_images, 3, s, s) to (n_images * (1 + n_patches), d_model).
-Tensor ClipTower::embed(const Tensor& pixels) {
+// (n_images, 3, s, s) to rows (n_images * (1 + n_patches), d_model), less what the hook drops.
+RowStream ClipTower::embed(const Tensor& pixels, TowerHook& hook) {
   const int64_t n_images = pixels.rows(), n_patches = config_.n_patches(), n_rows = 1 + n_patches, d = config_.d_model;
   const Tensor flat = patches_.resize(ops_, {n_images * n_patches, 3 * config_.patch_size * config_.patch_size});
   const Tensor x = hidden_.resize(ops_, {n_images * n_rows, d});
   ops_.patches(pixels, config_.patch_size, flat);
+  RowStream stream;
+  stream.hidden = x;
+  stream.positions.assign(static_cast<size_t>(n_images * n_rows), 0);  // they were added to the rows
   for (int64_t i = 0; i < n_images; ++i) {
     const Tensor image = x.slice(i * n_rows, n_rows);
     ops_.copy(weights_.class_row.view().as_row(), image.slice(0, 1));
     ops_.linear(flat.slice(i * n_patches, n_patches), *weights_.patch, Tensor(), image.slice(1, n_patches));
     ops_.add(image, weights_.positions.view());
+    Sequence sequence{i * n_rows, n_rows, std::vector<int32_t>(static_cast<size_t>(n_rows)), {}};
+    std::iota(sequence.origin.begin(), sequence.origin.end(), 0);
+    sequence.spans.push_back({static_cast<int32_t>(i), 1, n_patches, n_rows - config_.image_rows(), n_patches});
+    stream.sequences.push_back(std::move(sequence));
   }
   ops_.layer_norm(x, weights_.pre_norm_weight.view(), weights_.pre_norm_bias.view(), config_.norm_eps, x);
-  return x;
+  hook.embedded(stream, flat);
+  return stream;
 }
 
-void ClipTower::block(const ClipLayer& w, const Tensor& x, int64_t n_images) {
-  const int64_t m = x.rows(), d = config_.d_model, d_head = d / config_.n_heads, n_rows = m / n_images;
+void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
+  const ClipLayer& w = weights_.layers[static_cast<size_t>(layer)];
+  const Tensor x = stream.hidden;
+  const int64_t m = x.rows(), d = config_.d_model, d_head = d / config_.n_heads;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(d_head));
   const Tensor normed = normed_.resize(ops_, {m, d});
   const Tensor q = q_.resize(ops_, {m, config_.n_heads, d_head});
   const Tensor k = k_.resize(ops_, {m, config_.n_heads, d_head});
   const Tensor v = v_.resize(ops_, {m, config_.n_heads, d_head});
   const Tensor attended = attended_.resize(ops_, {m, config_.n_heads, d_head});
-  const Tensor inner = inner_.resize(ops_, {m, config_.d_ff});
 
   ops_.layer_norm(x, w.norm1_weight.view(), w.norm1_bias.view(), config_.norm_eps, normed);
   ops_.linear(normed, *w.q, w.q_bias.view(), q.reshape_rows({d}));
   ops_.linear(normed, *w.k, w.k_bias.view(), k.reshape_rows({d}));
   ops_.linear(normed, *w.v, w.v_bias.view(), v.reshape_rows({d}));
+  Tensor bias;  // (m) log of how many rows each row stands for
+  if (!stream.sizes.empty()) {
+    std::vector<float> logs;
+    for (float size : stream.sizes) logs.push_back(std::log(size));
+    bias = key_bias_.resize(ops_, {m});
+    ops_.copy_from_host(logs.data(), bias);
+  }
   std::vector<AttentionSegment> images;
-  for (int64_t i = 0; i < n_images; ++i)
-    images.push_back({i * n_rows, n_rows, k.slice(i * n_rows, n_rows), v.slice(i * n_rows, n_rows), false});
-  ops_.attention(q, images, 1.0F / std::sqrt(static_cast<float>(d_head)), attended);
+  for (const Sequence& image : stream.sequences)
+    images.push_back({image.begin, image.count, k.slice(image.begin, image.count), v.slice(image.begin, image.count),
+                      false, bias.empty() ? Tensor() : bias.slice(image.begin, image.count)});
+  ops_.attention(q, images, scale, attended);
   ops_.linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), x, /*accumulate=*/true);
+  hook.after_attention(layer, stream, {q, k, scale});
 
-  ops_.layer_norm(x, w.norm2_weight.view(), w.norm2_bias.view(), config_.norm_eps, normed);
-  ops_.linear(normed, *w.fc1, w.fc1_bias.view(), inner);
+  const Tensor rest = stream.hidden;  // x, less what the hook dropped
+  const Tensor normed_rest = normed.slice(0, rest.rows());
+  const Tensor inner = inner_.resize(ops_, {rest.rows(), config_.d_ff});
+  ops_.layer_norm(rest, w.norm2_weight.view(), w.norm2_bias.view(), config_.norm_eps, normed_rest);
+  ops_.linear(normed_rest, *w.fc1, w.fc1_bias.view(), inner);
   ops_.activate(inner, config_.activation);
-  ops_.linear(inner, *w.fc2, w.fc2_bias.view(), x, /*accumulate=*/true);
+  ops_.linear(inner, *w.fc2, w.fc2_bias.view(), rest, /*accumulate=*/true);
 }
 
-// Copies hidden state `state` of every image into its columns of features, if it is one of feature_states.
-void ClipTower::take_features(int state, const Tensor& x, const Tensor& features, int64_t n_images) {
-  const int64_t n_rows = 1 + config_.n_patches(), kept = config_.image_rows(), d = config_.d_model;
+// The place among an image's rows of a row of the tower; -1 for a class row that the image does not have.
+int32_t ClipTower::image_row(int32_t origin) const { return config_.keep_class_row ? origin : origin - 1; }
+
+// Copies hidden state `state` of every image into its columns of features, if it is one of feature_states. Rows stand
+// at their places before anything was dropped.
+void ClipTower::take_features(int state, const RowStream& stream, const Tensor& features) {
+  const int64_t n_rows = config_.image_rows(), d = config_.d_model;
   for (size_t f = 0; f < config_.feature_states.size(); ++f) {
     if (config_.feature_states[f] != state) continue;
     const Tensor columns = features.columns(static_cast<int64_t>(f) * d, d);
-    for (int64_t i = 0; i < n_images; ++i)
-      ops_.copy(x.slice(i * n_rows + n_rows - kept, kept), columns.slice(i * kept, kept));
+    for (size_t i = 0; i < stream.sequences.size(); ++i) {
+      const Sequence& image = stream.sequences[i];
+      const Tensor out = columns.slice(static_cast<int64_t>(i) * n_rows, n_rows);
+      if (image.count == 1 + config_.n_patches()) {
+        ops_.copy(stream.hidden.slice(image.begin + image.count - n_rows, n_rows), out);
+        continue;
+      }
+      for (int64_t row = 0; row < image.count; ++row) {
+        const int32_t place = image_row(image.origin[static_cast<size_t>(row)]);
+        if (place >= 0) ops_.copy(stream.hidden.slice(image.begin + row, 1), out.slice(place, 1));
+      }
+    }
   }
 }
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
-#include "model/device_array.h"
 #include "model/vision/vision_tower.h"
+#include "ops/device_array.h"
 #include "ops/ops.h"
 
 namespace fovea {
@@ -54,17 +54,19 @@ class ClipTower final : public VisionTower {
   TowerFacts facts() const override;
   int64_t d_features() const override { return config_.d_features(); }
   int64_t rows_of(int64_t width, int64_t height) const override;
-  bool forward(const Tensor& pixels, const Tensor& features, const std::atomic<bool>& cancelled) override;
+  bool forward(const Tensor& pixels, TowerHook& hook, const Tensor& features, std::vector<std::vector<int32_t>>& kept,
+               const std::atomic<bool>& cancelled) override;
 
  private:
-  Tensor embed(const Tensor& pixels);
-  void block(const ClipLayer& w, const Tensor& x, int64_t n_images);
-  void take_features(int state, const Tensor& x, const Tensor& features, int64_t n_images);
+  RowStream embed(const Tensor& pixels, TowerHook& hook);
+  void block(int layer, RowStream& stream, TowerHook& hook);
+  int32_t image_row(int32_t origin) const;
+  void take_features(int state, const RowStream& stream, const Tensor& features);
 
   Ops& ops_;
   ClipTowerConfig config_;
   ClipWeights weights_;
-  DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_;  // scratch
+  DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_, key_bias_;  // scratch
 };
 
 }  // namespace fovea

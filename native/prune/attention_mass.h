@@ -1,0 +1,16 @@
+// Primitive `probe`: how much a few query rows attend to each key row, recomputed from queries and keys, so that the
+// attention kernel never has to hand out its weights.
+#pragma once
+
+#include <span>
+
+#include "ops/ops.h"
+#include "prune/stage_source.h"
+
+namespace fovea {
+
+// q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head), as the layer's attention would take them;
+// visible (n_probe): how many of the first keys each query sees.
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible);
+
+}  // namespace fovea

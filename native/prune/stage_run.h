@@ -1,0 +1,73 @@
+// A stage while it runs on one sequence: the rows at hand and the named values that its steps hand to each other.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/device_array.h"
+#include "prune/gather.h"
+#include "prune/row_stream.h"
+#include "prune/stage_source.h"
+
+namespace fovea {
+
+using Scores = std::vector<float>;    // (count) one number per row of a span
+using RowSet = std::vector<int32_t>;  // rows of a span, ascending, counted from its first row
+struct Features {                     // (count, d) one vector per row of a span
+  Tensor view;
+  std::shared_ptr<DeviceArray> memory;  // empty when the view is somebody else's
+};
+
+// Values of one kind by name; each holds one entry per span of the sequence.
+template <typename T>
+class Named {
+ public:
+  void set(const std::string& name, std::vector<T> per_span) { values_[name] = std::move(per_span); }
+  const std::vector<T>& get(const std::string& name) const {
+    const auto found = values_.find(name);
+    if (found == values_.end()) throw Error(ErrorCode::kInternal, "stage: nothing is called " + name);
+    return found->second;
+  }
+  void clear() { values_.clear(); }
+
+ private:
+  std::map<std::string, std::vector<T>> values_;
+};
+
+struct StageRun {
+  Ops& ops;
+  RowStream& stream;
+  size_t index;  // of the sequence in the stream
+  StageSource& source;
+  Positions positions;
+
+  Named<Scores> scores;
+  Named<RowSet> rows;
+  Named<Features> features;
+
+  const Sequence& sequence() const { return stream.sequences[index]; }
+  const std::vector<Span>& spans() const { return sequence().spans; }
+  // The rows of a span as they are now (count, d_model).
+  Tensor hidden(const Span& span) const { return stream.hidden.slice(sequence().begin + span.begin, span.count); }
+  // Features by name; kHidden are the rows themselves.
+  std::vector<Features> features_of(const std::string& name) const {
+    if (name != kHidden) return features.get(name);
+    std::vector<Features> all;
+    for (const Span& span : spans()) all.push_back({hidden(span), nullptr});
+    return all;
+  }
+  // Values describe the rows that were there when they were made.
+  void forget_values() {
+    scores.clear();
+    rows.clear();
+    features.clear();
+  }
+
+  static constexpr const char* kHidden = "hidden";
+};
+
+}  // namespace fovea
