@@ -27,6 +27,8 @@ export interface Method<Options extends object = object> {
    * default stands; when none has a default, one must be given.
    */
   alternatives?: readonly string[];
+  /** Options under which every row stays; tests hold every method to changing no bit then. */
+  keepAll: Options;
   /**
    * The stages of this method in primitives.
    *

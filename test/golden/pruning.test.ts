@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ForwardResult, loadModel, type Model, type ModelInputs, type Plan } from "../../lib/index.js";
+import { methods } from "../../lib/prune/registry.js";
 import { expectClose } from "./compare.js";
 import { embeddedModel, expectSamePictures, type RecordedAnswer, withPictures } from "./eval-pictures.js";
 import { readGolden } from "./read-golden.js";
@@ -88,20 +89,13 @@ describe("skipping sub-layers equals transformers without them", () => {
 describe("keeping every row changes no bit", () => {
   const layers = [1, 2, 3, 4, 5, 6, 7];
   const everything: Record<string, Plan> = {
-    divPrune: { stages: [{ method: "divPrune", keep: 1 }] },
+    ...Object.fromEntries(
+      [...methods].map(([name, { keepAll }]) => [name, { stages: [{ method: name, ...keepAll }] }]),
+    ),
     "pyramidDrop at every layer": { stages: [{ method: "pyramidDrop", layers, keep: layers.map(() => 1) }] },
-    "random before the decoder": { stages: [{ method: "random", keep: 1 }] },
-    "uniform before the decoder": { stages: [{ method: "uniform", keep: 1 }] },
     "uniform at every layer": { stages: layers.map((layer) => ({ method: "uniform", keep: 1, layer })) },
     "random at every layer": { stages: layers.map((layer) => ({ method: "random", keep: 1, layer })) },
-    "all four": {
-      stages: [
-        { method: "divPrune", keep: 1 },
-        { method: "uniform", keep: 1, layer: 2 },
-        { method: "pyramidDrop", layers: [3, 5], keep: [1, 1] },
-        { method: "random", keep: 1, layer: 6 },
-      ],
-    },
+    "all together": { stages: [...methods].map(([name, { keepAll }]) => ({ method: name, ...keepAll })) },
   };
   const prompts = ["pyramidDrop 0", "pyramidDrop two images 0", "pyramidDrop text only 0"];
   const positions = ["compact", "original"] as const;

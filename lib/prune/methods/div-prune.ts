@@ -16,6 +16,7 @@ export const divPrune: Method<DivPruneOptions> = {
     count: { kind: "count", description: "rows that stay per image, instead of keep" },
   },
   alternatives: ["keep", "count"],
+  keepAll: { keep: 1 },
   lower: (options) => [
     {
       name: "divPrune",

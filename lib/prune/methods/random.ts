@@ -23,6 +23,7 @@ export const random: Method<RandomOptions> = {
     layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
   },
   alternatives: ["keep", "count"],
+  keepAll: { keep: 1 },
   lower: ({ seed, layer, ...amount }) => [
     {
       name: "random",
