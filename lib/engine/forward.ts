@@ -73,6 +73,7 @@ function readImages(tensor: TensorInput<Float32Array> | undefined): NativeImage[
     pixels: tensor.data.subarray(i * size, (i + 1) * size),
     width,
     height,
+    key: "",
   }));
 }
 

@@ -33,6 +33,8 @@ export interface GenerateOptions {
   stop?: string | string[];
   /** Report log-probabilities, with so many alternatives per token. */
   logprobs?: number;
+  /** Take an image's rows from the cache, and leave them there; default true. */
+  cacheImages?: boolean;
   /** Report which rows every stage kept. */
   keepLists?: boolean;
 }

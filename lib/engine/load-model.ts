@@ -13,6 +13,11 @@ export interface LoadOptions {
   dtype?: "auto" | "f32" | "bf16" | "f16";
   /** Compute threads; 0, the default: every core this process may use. */
   threads?: number;
+  /**
+   * Bytes of encoded images to keep, so that further questions about a picture skip the vision tower; the ones used
+   * longest ago go first. Default 256 MiB, 0 for none.
+   */
+  imageCacheBytes?: number;
   /** Called with the share of the weights that is loaded, from 0 to 1. */
   onProgress?: (fraction: number) => void;
   /** Stops the load; the call rejects with the signal's reason. */
@@ -36,10 +41,10 @@ export async function loadModel(dirOrName: string, options: LoadOptions = {}): P
 }
 
 async function load(hub: EventHub, path: string, options: LoadOptions): Promise<NativeModel> {
-  const { dtype = "auto", threads = 0, onProgress, signal } = options;
+  const { dtype = "auto", threads = 0, imageCacheBytes = 2 ** 28, onProgress, signal } = options;
   let started: ReturnType<NativeBinding["load"]>;
   try {
-    started = hub.binding.load(path, { dtype, threads });
+    started = hub.binding.load(path, { dtype, threads, imageCacheBytes });
   } catch (error) {
     throw wrapError(error);
   }

@@ -2,9 +2,9 @@ import { FoveaError, type FoveaErrorCode } from "../errors.js";
 import type {
   NativeEvent,
   NativeGenerateRequest,
-  NativeImage,
   NativeModel,
   NativeModelInfo,
+  NativePixels,
 } from "../native/binding.js";
 import type { LoweredPlan } from "../prune/plan.js";
 import { lowerPlan } from "../prune/validate-plan.js";
@@ -18,6 +18,7 @@ import type { EventHub } from "./event-hub.js";
 import { EventQueue } from "./event-queue.js";
 import { type ForwardResult, readForward, readForwardResult } from "./forward.js";
 import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./generate-options.js";
+import { imageKey } from "./image-key.js";
 import type { ForwardInputs, ForwardOptions, ModelInputs } from "./inputs.js";
 import type { Reply, StreamEvent } from "./reply.js";
 import type { TextIo } from "./text-io.js";
@@ -32,7 +33,7 @@ export interface ModelInfo extends NativeModelInfo {
 /** A prompt in rows. */
 interface Prompt {
   inputIds: Int32Array;
-  images: NativeImage[];
+  images: NativePixels[];
 }
 
 /** A loaded vision-language model. Requests may overlap: the engine decodes them together. */
@@ -90,9 +91,15 @@ export class Model {
     const sampling = readSampling(options);
     const maxTokens = readMaxTokens(options, io.maxTokens);
     const prompt = await this.#prompt(io, options.messages, options.images, signal);
+    const { cacheImages = true } = options;
+    const images = await Promise.all(
+      prompt.images.map(async (image) => ({ ...image, key: cacheImages ? await imageKey(image, plan) : "" })),
+    );
+    this.#check(signal);
     const preprocess = performance.now() - start;
     const request: NativeGenerateRequest = {
-      ...prompt,
+      inputIds: prompt.inputIds,
+      images,
       plan: nativePlan(plan),
       sampling,
       maxTokens,

@@ -10,6 +10,8 @@ export interface Usage {
   promptRows: number;
   /** Visual rows of the prompt before anything was dropped. */
   visualRows: number;
+  /** Images whose rows were still known from an earlier request, so that the vision tower did not run for them. */
+  cachedImages: number;
   generatedTokens: number;
   /** Visual rows before and after each stage, per image. */
   stages: StageReport[];

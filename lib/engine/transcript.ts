@@ -52,6 +52,7 @@ export class Transcript {
       usage: {
         promptRows: end.promptRows,
         visualRows: end.visualRows,
+        cachedImages: end.cachedImages,
         generatedTokens: this.#tokens.length,
         stages: end.stages,
         skipped: plan.skip,

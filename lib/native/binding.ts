@@ -51,11 +51,17 @@ export interface NativeModelInfo {
 }
 
 /** One image's pixels for the vision tower. */
-export interface NativeImage {
+export interface NativePixels {
   /** (3, height, width), normalised. */
   pixels: Float32Array;
   width: number;
   height: number;
+}
+
+/** An image of a request. */
+export interface NativeImage extends NativePixels {
+  /** Names its content and what the plan does to it inside the tower; "": its rows are not cached. */
+  key: string;
 }
 
 /** How the next token is chosen. */
@@ -124,6 +130,8 @@ export interface NativeEnd {
   finishReason: "stop" | "length" | "cancelled";
   promptRows: number;
   visualRows: number;
+  /** Images whose rows an earlier request had left in the cache. */
+  cachedImages: number;
   generatedTokens: number;
   stages: NativeStageReport[];
   timings: NativeTimings;
@@ -181,7 +189,7 @@ export interface NativeBinding {
   /** `progress` events carry the number. */
   load(
     folder: string,
-    options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number },
+    options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number; imageCacheBytes: number },
   ): { request: number; model: Promise<NativeModel> };
   /** Makes a running load fail within one tensor. */
   cancelLoad(request: number): void;

@@ -1,11 +1,11 @@
-import type { NativeBinding, NativeImage } from "../native/binding.js";
+import type { NativeBinding, NativePixels } from "../native/binding.js";
 import { type DecodeOptions, decodeImage } from "./decode.js";
 import type { ImageInput } from "./image-input.js";
 import type { ImagePreprocessor } from "./image-preprocessor.js";
 
 /** Images ready for the vision tower. */
 export interface PreparedImages {
-  images: NativeImage[];
+  images: NativePixels[];
   /** Visual rows of each image, for `expandImages`. */
   rows: number[];
   /** Width and height of each image before preprocessing. */

@@ -17,7 +17,7 @@ std::vector<ImageInput> to_images(const Napi::Array& array) {
     if (!value.IsObject()) refuse_field("images", "an array of objects");
     const auto object = value.As<Napi::Object>();
     images.push_back({typed_array_field<float>(object, "pixels", napi_float32_array, "a Float32Array"),
-                      int_field(object, "width"), int_field(object, "height")});
+                      int_field(object, "width"), int_field(object, "height"), string_field(object, "key")});
   }
   return images;
 }
@@ -88,6 +88,7 @@ Napi::Object to_js(Napi::Env env, const EndReport& report) {
   auto end = Napi::Object::New(env);
   end.Set("finishReason", report.finish_reason);
   end.Set("promptRows", static_cast<double>(report.prompt_rows));
+  end.Set("cachedImages", static_cast<double>(report.cached_images));
   end.Set("visualRows", static_cast<double>(report.visual_rows));
   end.Set("generatedTokens", static_cast<double>(report.generated_tokens));
   end.Set("stages", to_js(env, report.stages));

@@ -42,13 +42,14 @@ Napi::Function ModelWrap::define(Napi::Env env) {
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   with_js_errors(info.Env(), [&] {
-    if (info.Length() != 1 || !info[0].IsExternal())
+    if (info.Length() != 2 || !info[0].IsExternal() || !info[1].IsNumber())
       throw Error(ErrorCode::kInvalidArgument, "models come from load(), not from new");
     auto& model = *info[0].As<Napi::External<std::unique_ptr<Model>>>().Data();
     facts_ = Napi::Persistent(to_js(info.Env(), *model));
     weight_bytes_ = model->weight_bytes;
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), weight_bytes_);
-    engine_ = AddonData::of(info.Env()).make_engine(std::move(model));
+    engine_ = AddonData::of(info.Env())
+                  .make_engine(std::move(model), static_cast<size_t>(info[1].As<Napi::Number>().Int64Value()));
   });
 }
 
@@ -58,8 +59,9 @@ void ModelWrap::release_memory() {
   Napi::MemoryManagement::AdjustExternalMemory(Env(), -std::exchange(weight_bytes_, 0));
 }
 
-Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model) {
-  return AddonData::of(env).model_class.New({Napi::External<std::unique_ptr<Model>>::New(env, &model)});
+Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model, int64_t image_cache_bytes) {
+  return AddonData::of(env).model_class.New({Napi::External<std::unique_ptr<Model>>::New(env, &model),
+                                             Napi::Number::New(env, static_cast<double>(image_cache_bytes))});
 }
 
 Napi::Value ModelWrap::info(const Napi::CallbackInfo&) { return facts_.Value(); }

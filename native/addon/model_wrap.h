@@ -34,6 +34,6 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
 };
 
 // A new NativeModel around a loaded model.
-Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model);
+Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model, int64_t image_cache_bytes);
 
 }  // namespace fovea

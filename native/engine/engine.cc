@@ -15,8 +15,8 @@ constexpr size_t kMaxActive = 16;  // generations that decode together
 
 }  // namespace
 
-Engine::Engine(std::unique_ptr<Model> model, std::function<void(Event)> emit)
-    : model_(std::move(model)), emit_(std::move(emit)), thread_([this] { run(); }) {}
+Engine::Engine(std::unique_ptr<Model> model, size_t image_cache_bytes, std::function<void(Event)> emit)
+    : model_(std::move(model)), emit_(std::move(emit)), image_cache_(image_cache_bytes), thread_([this] { run(); }) {}
 
 Engine::~Engine() { stop(); }
 
@@ -65,6 +65,7 @@ void Engine::stop() {
   active_.clear();
   hidden_ = {};
   logits_ = {};
+  image_cache_.clear();
   model_.reset();
 }
 
@@ -137,7 +138,7 @@ void Engine::start(Job job) {
       if (g.cancelled()) {
         g.finish("cancelled");
       } else {
-        g.start(*model_);
+        g.start(*model_, image_cache_);
       }
       flush(g);
       if (!g.finished()) active_.push_back(std::move(*generation));
@@ -146,7 +147,7 @@ void Engine::start(Job job) {
   }
   auto& forward = std::get<ForwardJob>(job);
   guarded(forward.id, [&] {
-    end(forward.id, {forward.id, forward_pass(*model_, forward.request, *forward.cancelled)});
+    end(forward.id, {forward.id, forward_pass(*model_, image_cache_, forward.request, *forward.cancelled)});
   });
 }
 

@@ -23,7 +23,8 @@ namespace fovea {
 class Engine {
  public:
   // emit is called on the engine's thread; it must not block and not throw.
-  Engine(std::unique_ptr<Model> model, std::function<void(Event)> emit);
+  // image_cache_bytes: of encoded images to keep for further questions about them.
+  Engine(std::unique_ptr<Model> model, size_t image_cache_bytes, std::function<void(Event)> emit);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -65,6 +66,7 @@ class Engine {
   std::unique_ptr<Model> model_;
   std::function<void(Event)> emit_;
   std::vector<std::unique_ptr<Generation>> active_;  // engine thread only
+  ImageCache image_cache_;                           // engine thread only
   DeviceArray hidden_, logits_;                      // engine thread only
 
   std::mutex mutex_;

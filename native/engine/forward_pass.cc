@@ -93,14 +93,15 @@ HostTensor to_host(Model& model, const Tensor& x, int64_t n_images) {
 
 }  // namespace
 
-ForwardReport forward_pass(Model& model, const ForwardRequest& request, const std::atomic<bool>& cancelled) {
+ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest& request,
+                           const std::atomic<bool>& cancelled) {
   const DecoderConfig& config = model.decoder->config();
   const std::vector<InputRows> inputs = read_inputs(request, config.context);
   const LoweredPlan plan = parse_plan(request.plan, model.plan_bounds());
   // A caller who aborted has stopped listening: whoever reads this lost the model.
   const auto stop = [] { throw Error(ErrorCode::kDisposed, "the model was disposed; load it again"); };
   ImageRows images;
-  if (!images.encode(model, request.images, plan, request.keep_lists, cancelled, request.taps)) stop();
+  if (!images.encode(model, request.images, plan, request.keep_lists, cache, cancelled, request.taps)) stop();
 
   int64_t n_rows = 0;
   for (const InputRows& sequence : inputs) n_rows += static_cast<int64_t>(sequence.ids.size());

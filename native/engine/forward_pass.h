@@ -3,12 +3,14 @@
 
 #include <atomic>
 
+#include "engine/image_cache.h"
 #include "engine/request.h"
 #include "model/model.h"
 
 namespace fovea {
 
 // Throws kInvalidArgument, kContextLength, kPlan. `cancelled` becoming true throws kDisposed.
-ForwardReport forward_pass(Model& model, const ForwardRequest& request, const std::atomic<bool>& cancelled);
+ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest& request,
+                           const std::atomic<bool>& cancelled);
 
 }  // namespace fovea

@@ -8,7 +8,7 @@
 
 namespace fovea {
 
-void Generation::start(Model& model) {
+void Generation::start(Model& model, ImageCache& cache) {
   timings_.queue = since_submit_.milliseconds();
   const DecoderConfig& config = model.decoder->config();
   prompt_rows_ = static_cast<int64_t>(request_.input_ids.size());
@@ -24,9 +24,11 @@ void Generation::start(Model& model) {
 
   const Timer encode;
   ImageRows images;
-  if (!images.encode(model, request_.images, session_->plan, request_.keep_lists, *cancelled_, /*keep_features=*/false))
+  if (!images.encode(model, request_.images, session_->plan, request_.keep_lists, cache, *cancelled_,
+                     /*keep_features=*/false))
     return finish("cancelled");
-  visual_rows_ = images.total_prompt_rows();
+  visual_rows_ = images.prompt_rows();
+  cached_images_ = images.cached();
   timings_.encode = encode.milliseconds();
   request_.images.clear();
 
@@ -65,6 +67,7 @@ EndReport Generation::report() const {
   report.finish_reason = finish_reason_;
   report.prompt_rows = prompt_rows_;
   report.visual_rows = visual_rows_;
+  report.cached_images = cached_images_;
   report.generated_tokens = generated_;
   report.timings = timings_;
   report.kv_rows = kv_rows_;

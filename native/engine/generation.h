@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/timer.h"
+#include "engine/image_cache.h"
 #include "engine/request.h"
 #include "engine/session.h"
 #include "model/model.h"
@@ -20,7 +21,7 @@ class Generation {
 
   // Checks the request, encodes its images, prefills and samples the first token. Afterwards it is finished() or has a
   // token pending. Throws what the request deserves.
-  void start(Model& model);
+  void start(Model& model, ImageCache& cache);
 
   // Samples from the logits of this request's last row (vocab).
   void accept(std::span<const float> logits);
@@ -50,6 +51,7 @@ class Generation {
   std::vector<int32_t> kv_rows_;
   int64_t prompt_rows_ = 0;
   int64_t visual_rows_ = 0;
+  int64_t cached_images_ = 0;
   int64_t token_limit_ = 0;
   int64_t generated_ = 0;
   int32_t last_ = -1;

@@ -27,7 +27,7 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
     if (image == images.count())
       throw Error(ErrorCode::kInvalidArgument, "input_ids hold image tokens for more than the " +
                                                    std::to_string(spans.size()) + " images that pixel_values hold");
-    const int64_t count = images.prompt_rows(image);
+    const int64_t count = images.image(image).prompt_rows;
     const int64_t end = std::min(n, row + count);
     const auto begin = ids.begin() + row;
     const auto got = std::find_if(begin, ids.begin() + end, [&](int32_t id) { return id != image_token; }) - begin;
@@ -41,91 +41,123 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
   return spans;
 }
 
+// rows (kept, d_features) of an image at their places among its prompt rows.
+TapValue output_tap(Ops& ops, const Tensor& rows, const EncodedImage& image) {
+  const int64_t width = rows.row_elements();
+  std::vector<float> host(static_cast<size_t>(rows.elements()));
+  ops.copy_to_host(rows, host.data());
+  TapValue value{width, std::vector<float>(static_cast<size_t>(image.prompt_rows * width), 0.0F)};
+  for (size_t i = 0; i < image.kept.size(); ++i)
+    std::copy_n(host.begin() + static_cast<int64_t>(i) * width, width, value.numbers.begin() + image.kept[i] * width);
+  return value;
+}
+
 }  // namespace
 
 bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, const LoweredPlan& plan, bool keep_lists,
-                       const std::atomic<bool>& cancelled, bool keep_features) {
+                       ImageCache& cache, const std::atomic<bool>& cancelled, bool keep_features) {
   Ops& ops = *model.ops;
-  const int64_t d_features = model.tower->d_features(), d_model = model.decoder->config().d_model;
-  images_.clear();
-  taps_.clear();
+  images_.assign(images.size(), nullptr);
+  int64_t n_rows = 0;
   for (const ImageInput& image : images) {
-    images_.push_back({model.tower->rows_of(image.width, image.height), 0, {}, {}});
+    n_rows += model.tower->rows_of(image.width, image.height);
     if (static_cast<int64_t>(image.pixels.size()) != 3 * image.width * image.height)
       throw Error(ErrorCode::kInvalidArgument, "pixel_values do not hold 3 x height x width numbers per image");
   }
-  const bool taps_output = plan.taps.contains({TowerTap::Kind::kOutput, -1});
-  projected_ = projected_memory_.resize(ops, {total_prompt_rows(), d_model});
-  if (keep_features) features_ = features_memory_.resize(ops, {total_prompt_rows(), d_features});
-  DeviceArray pixels, pass_features;
-  int64_t row = 0;
+  const auto key_of = [&](size_t i) { return images[i].key + (keep_lists ? " lists" : ""); };
+  const auto may_cache = [&](size_t i) { return !keep_features && !images[i].key.empty(); };
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (may_cache(i)) images_[i] = cache.find(key_of(i));
+    if (images_[i]) ++cached_;
+  }
+  if (keep_features) features_ = features_memory_.resize(ops, {n_rows, model.tower->d_features()});
+  int64_t row = 0;  // of features_
   for (size_t first = 0; first < images.size();) {
-    size_t n = 1;  // images of the same size in this pass
-    while (n < kImagesPerPass && first + n < images.size() && images[first + n].width == images[first].width &&
-           images[first + n].height == images[first].height)
-      ++n;
-    const int64_t image_rows = images_[first].prompt_rows, n_rows = static_cast<int64_t>(n) * image_rows;
-    const Tensor batch = pixels.resize(ops, {static_cast<int64_t>(n), 3, images[first].height, images[first].width});
-    for (size_t i = 0; i < n; ++i)
-      ops.copy_from_host(images[first + i].pixels.data(), batch.slice(static_cast<int64_t>(i), 1));
-    const Tensor features =
-        keep_features ? features_.slice(row, n_rows) : pass_features.resize(ops, {n_rows, d_features});
-    TowerStages stages(ops, plan, model.tower->facts().n_layers, image_rows, keep_lists);
-    std::vector<std::vector<int32_t>> kept;
-    if (!model.tower->forward(batch, stages, features, kept, cancelled)) return false;
-    int64_t left = 0;
-    for (size_t i = 0; i < n; ++i) {
-      Image& image = images_[first + i];
-      image.begin = row + left;
-      image.kept = std::move(kept[i]);
-      image.reports = std::move(stages.reports[i]);
-      taps_.push_back(std::move(stages.taps[i]));
-      const auto count = static_cast<int64_t>(image.kept.size());
-      if (taps_output) note_output(ops, features.slice(left, count), first + i);
-      left += count;
+    if (images_[first]) {
+      ++first;
+      continue;
     }
-    select_ms_ += stages.select_ms;
-    model.projector->forward(features.slice(0, left), projected_.slice(row, left));
-    if (!ops.all_finite(projected_.slice(row, left)))
-      throw Error(ErrorCode::kNumeric, "the rows of images " + std::to_string(first) + " to " +
-                                           std::to_string(first + n - 1) +
-                                           " hold NaN or infinity; pixel_values or the weights are damaged");
-    row += left;
+    size_t n = 1;  // images of the same size in this pass
+    while (n < kImagesPerPass && first + n < images.size() && !images_[first + n] &&
+           images[first + n].width == images[first].width && images[first + n].height == images[first].height)
+      ++n;
+    const int64_t pass_rows = static_cast<int64_t>(n) * model.tower->rows_of(images[first].width, images[first].height);
+    const Tensor features = keep_features ? features_.slice(row, pass_rows)
+                                          : pass_features_.resize(ops, {pass_rows, model.tower->d_features()});
+    if (!encode_pass(model, std::span(images).subspan(first, n), plan, keep_lists, cancelled, features,
+                     std::span(images_).subspan(first, n)))
+      return false;
+    for (size_t i = first; i < first + n; ++i) {
+      row += images_[i]->projected.view().rows();
+      if (may_cache(i)) cache.insert(key_of(i), images_[i]);
+    }
     first += n;
   }
-  projected_ = projected_.slice(0, row);
-  if (keep_features) features_ = features_.slice(0, row);
+  if (!keep_features) return true;
+  features_ = features_.slice(0, row);
+  projected_ = projected_memory_.resize(ops, {row, model.decoder->config().d_model});
+  row = 0;
+  for (const auto& image : images_) {
+    const Tensor& rows = image->projected.view();
+    ops.copy(rows, projected_.slice(row, rows.rows()));
+    row += rows.rows();
+  }
   return true;
 }
 
-// features (kept, d_features) of one image to their places among its prompt rows.
-void ImageRows::note_output(Ops& ops, const Tensor& features, size_t index) {
-  const Image& image = images_[index];
-  const int64_t width = features.row_elements();
-  std::vector<float> rows(static_cast<size_t>(features.elements()));
-  ops.copy_to_host(features, rows.data());
-  TapValue& value = taps_[index][{TowerTap::Kind::kOutput, -1}];
-  value.width = width;
-  value.numbers.assign(static_cast<size_t>(image.prompt_rows * width), 0.0F);
-  for (size_t i = 0; i < image.kept.size(); ++i)
-    std::copy_n(rows.begin() + static_cast<int64_t>(i) * width, width, value.numbers.begin() + image.kept[i] * width);
+// Encodes images of one size together. features (their prompt rows, d_features) ends with the rows that are left at
+// its beginning.
+bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, const LoweredPlan& plan, bool keep_lists,
+                            const std::atomic<bool>& cancelled, const Tensor& features,
+                            std::span<std::shared_ptr<const EncodedImage>> encoded) {
+  Ops& ops = *model.ops;
+  const auto n = static_cast<int64_t>(images.size());
+  const int64_t image_rows = features.rows() / n;
+  const Tensor batch = pixels_.resize(ops, {n, 3, images[0].height, images[0].width});
+  for (int64_t i = 0; i < n; ++i) ops.copy_from_host(images[static_cast<size_t>(i)].pixels.data(), batch.slice(i, 1));
+  TowerStages stages(ops, plan, model.tower->facts().n_layers, image_rows, keep_lists);
+  std::vector<std::vector<int32_t>> kept;
+  if (!model.tower->forward(batch, stages, features, kept, cancelled)) return false;
+  select_ms_ += stages.select_ms;
+  int64_t row = 0;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const auto image = std::make_shared<EncodedImage>();
+    image->prompt_rows = image_rows;
+    image->kept = std::move(kept[i]);
+    image->reports = std::move(stages.reports[i]);
+    image->taps = std::move(stages.taps[i]);
+    const auto count = static_cast<int64_t>(image->kept.size());
+    const Tensor rows = features.slice(row, count);
+    if (plan.taps.contains({TowerTap::Kind::kOutput, -1}))
+      image->taps[{TowerTap::Kind::kOutput, -1}] = output_tap(ops, rows, *image);
+    const Tensor projected = image->projected.resize(ops, {count, model.decoder->config().d_model});
+    model.projector->forward(rows, projected);
+    if (!ops.all_finite(projected))
+      throw Error(ErrorCode::kNumeric,
+                  "the rows of an image hold NaN or infinity; pixel_values or the weights are damaged");
+    row += count;
+    encoded[i] = image;
+  }
+  return true;
 }
 
-int64_t ImageRows::total_prompt_rows() const {
-  return std::accumulate(images_.begin(), images_.end(), int64_t{0},
-                         [](int64_t sum, const Image& image) { return sum + image.prompt_rows; });
+int64_t ImageRows::prompt_rows() const {
+  int64_t rows = 0;
+  for (const auto& image : images_) rows += image->prompt_rows;
+  return rows;
 }
 
-Tensor ImageRows::projected(size_t index) const {
-  const Image& image = images_[index];
-  return projected_.slice(image.begin, static_cast<int64_t>(image.kept.size()));
+std::vector<TapValues> ImageRows::taps() const {
+  std::vector<TapValues> taps;
+  for (const auto& image : images_) taps.push_back(image->taps);
+  return taps;
 }
 
 std::vector<StageReport> ImageRows::reports(size_t first, size_t n) const {
   if (n == 0) return {};
-  std::vector<StageReport> reports = images_[first].reports;
+  std::vector<StageReport> reports = images_[first]->reports;
   for (size_t i = first + 1; i < first + n; ++i)
-    for (size_t s = 0; s < reports.size(); ++s) reports[s].images.push_back(images_[i].reports[s].images[0]);
+    for (size_t s = 0; s < reports.size(); ++s) reports[s].images.push_back(images_[i]->reports[s].images[0]);
   return reports;
 }
 
@@ -144,7 +176,7 @@ size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRo
   };
   for (Span& span : sequence.spans) {
     text_until(span.begin);
-    const std::vector<int32_t>& kept = images.kept(static_cast<size_t>(span.image));
+    const std::vector<int32_t>& kept = images.image(static_cast<size_t>(span.image)).kept;
     next = static_cast<int32_t>(span.begin + span.count);
     span.begin = static_cast<int64_t>(text.size());
     span.count = static_cast<int64_t>(kept.size());
@@ -162,7 +194,7 @@ size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRo
   const Tensor out = memory.slice(sequence.begin, sequence.count);
   model.decoder->embed(text, out);
   for (const Span& span : sequence.spans)
-    model.ops->copy(images.projected(static_cast<size_t>(span.image)), out.slice(span.begin, span.count));
+    model.ops->copy(images.image(static_cast<size_t>(span.image)).projected.view(), out.slice(span.begin, span.count));
   if (positions == Positions::kOriginal) {
     stream.positions.insert(stream.positions.end(), sequence.origin.begin(), sequence.origin.end());
   } else {

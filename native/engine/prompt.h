@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/image_cache.h"
 #include "engine/request.h"
 #include "model/model.h"
 #include "ops/device_array.h"
@@ -17,41 +18,33 @@ namespace fovea {
 // The rows of a request's images: tower, with the plan's stages inside it, then projector.
 class ImageRows {
  public:
-  // Throws kInvalidArgument if an image does not fit the tower, kNumeric if its rows are not finite, kPlan. Returns
-  // false if cancelled.
+  // Images that cache knows are taken from there. With keep_features it is left alone, and all_features() and
+  // all_projected() are there. Throws kInvalidArgument if an image does not fit the tower, kNumeric if its rows are
+  // not finite, kPlan. Returns false if cancelled.
   bool encode(Model& model, const std::vector<ImageInput>& images, const LoweredPlan& plan, bool keep_lists,
-              const std::atomic<bool>& cancelled, bool keep_features);
+              ImageCache& cache, const std::atomic<bool>& cancelled, bool keep_features);
 
   size_t count() const { return images_.size(); }
-  // Image tokens of each image in the prompt: its rows before anything was dropped.
-  int64_t prompt_rows(size_t image) const { return images_[image].prompt_rows; }
-  // Places of the rows that the tower left, ascending, among prompt_rows.
-  const std::vector<int32_t>& kept(size_t image) const { return images_[image].kept; }
-  // The rows themselves (kept, d_model).
-  Tensor projected(size_t image) const;
+  const EncodedImage& image(size_t index) const { return *images_[index]; }
   // Of the plan's stages inside the tower, for images [first, first + n): one report per stage.
   std::vector<StageReport> reports(size_t first, size_t n) const;
-  const std::vector<TapValues>& taps() const { return taps_; }
+  std::vector<TapValues> taps() const;        // per image
+  int64_t prompt_rows() const;                // of all images
+  int64_t cached() const { return cached_; }  // images that the cache had
   double select_ms() const { return select_ms_; }
 
-  int64_t total_prompt_rows() const;
-  const Tensor& all_projected() const { return projected_; }  // (rows of all images, d_model)
-  const Tensor& all_features() const { return features_; }    // (the same, d_features); only with keep_features
+  const Tensor& all_features() const { return features_; }    // (rows of all images, d_features)
+  const Tensor& all_projected() const { return projected_; }  // (the same, d_model)
 
  private:
-  struct Image {
-    int64_t prompt_rows = 0;
-    int64_t begin = 0;  // first row in projected_
-    std::vector<int32_t> kept;
-    std::vector<StageReport> reports;
-  };
+  bool encode_pass(Model& model, std::span<const ImageInput> images, const LoweredPlan& plan, bool keep_lists,
+                   const std::atomic<bool>& cancelled, const Tensor& features,
+                   std::span<std::shared_ptr<const EncodedImage>> encoded);
 
-  void note_output(Ops& ops, const Tensor& features, size_t image);
-
-  DeviceArray features_memory_, projected_memory_;
+  DeviceArray features_memory_, projected_memory_, pixels_, pass_features_;
   Tensor features_, projected_;
-  std::vector<Image> images_;
-  std::vector<TapValues> taps_;
+  std::vector<std::shared_ptr<const EncodedImage>> images_;
+  int64_t cached_ = 0;
   double select_ms_ = 0;
 };
 

@@ -16,6 +16,7 @@ struct ImageInput {
   std::vector<float> pixels;  // (3, height, width)
   int64_t width = 0;
   int64_t height = 0;
+  std::string key;  // of its content and what the plan does to it in the tower, for ImageCache; "": not to be cached
 };
 
 struct GenerateRequest {
@@ -64,6 +65,7 @@ struct EndReport {
   std::string finish_reason;  // "stop", "length", "cancelled"
   int64_t prompt_rows = 0;
   int64_t visual_rows = 0;
+  int64_t cached_images = 0;  // whose rows were known from earlier requests
   int64_t generated_tokens = 0;
   std::vector<StageReport> stages;
   Timings timings;

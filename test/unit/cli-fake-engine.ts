@@ -32,6 +32,7 @@ export const fakeReply: Reply = {
   usage: {
     promptRows: 271,
     visualRows: 256,
+    cachedImages: 0,
     generatedTokens: 5,
     stages: [
       { name: "divPrune", hook: "projected", images: [{ rowsIn: 256, rowsOut: 64 }] },
