@@ -1,5 +1,5 @@
 import type { OptionSpec } from "./option.js";
-import type { LoweredStage } from "./plan.js";
+import type { LoweredStage, PlanStage } from "./plan.js";
 
 /** What a plan has to know of the model it is made for. */
 export interface PlanFacts {
@@ -36,4 +36,11 @@ export interface Method<Options extends object = object> {
    * @param where - place of this entry in the plan, for errors that concern several options at once.
    */
   lower(options: Options, facts: PlanFacts, where: string): LoweredStage[];
+  /**
+   * The stage with the budget that leaves `share` of the visual rows, mean over the decoder's layers. Needed only by
+   * methods that one option `keep` does not govern; for the others it is solved for.
+   *
+   * @throws FoveaError ERR_FOVEA_PLAN when the method cannot leave that share.
+   */
+  atShare?(stage: PlanStage, share: number, facts: PlanFacts): PlanStage;
 }

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { GenerateOptions, Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
 import type { CliContext, CliModel } from "../context.js";
-import { layerRows } from "../layer-rows.js";
+import { layerRows } from "../../engine/layer-rows.js";
 import { methodsHelp } from "../methods-help.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";

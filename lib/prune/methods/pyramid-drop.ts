@@ -1,6 +1,9 @@
+import { meanShare } from "../mean-share.js";
 import type { Method } from "../method.js";
 import type { LoweredStage } from "../plan.js";
 import { planError } from "../plan-error.js";
+import { solveShare } from "../solve-share.js";
+import { unreachableShare } from "../unreachable-share.js";
 
 /** Options of `pyramidDrop`. */
 export interface PyramidDropOptions {
@@ -57,7 +60,35 @@ export const pyramidDrop: Method<PyramidDropOptions> = {
     }
     return boundaries.map((layer, i) => stage(layer, ratios[i] as number));
   },
+  atShare(entry, share, { nLayers }) {
+    const given = Array.isArray(entry.layers) ? [entry.layers as number[]] : pyramids(nLayers);
+    const fitting = given.flatMap((layers) => {
+      const shareAt = (lambda: number) =>
+        meanShare(
+          powers(lambda, layers.length).map((ratio, i) => stage(layers[i] as number, ratio)),
+          nLayers,
+        ) as number;
+      const lambda = solveShare(shareAt, share);
+      return lambda === undefined ? [] : [{ layers, lambda }];
+    });
+    // Of all pyramids with this mean, the one whose steps are most like the paper's halves.
+    const [best] = fitting.sort((a, b) => Math.abs(a.lambda - 0.5) - Math.abs(b.lambda - 0.5));
+    if (best === undefined) {
+      throw unreachableShare("pyramidDrop", share, Math.min(...given.flat()) / nLayers);
+    }
+    return { ...entry, ...best };
+  },
 };
+
+/** Where three stages can drop: at the quarters of the depth, or all of them higher up by halves. */
+function pyramids(nLayers: number): number[][] {
+  const all = [evenBoundaries(nLayers, Math.min(3, nLayers - 1))];
+  for (let next = all[0] as number[]; next.every((layer) => layer >= 2); ) {
+    next = [...new Set(next.map((layer) => Math.floor(layer / 2)))];
+    all.push(next);
+  }
+  return all;
+}
 
 /** Where n_stages + 1 equal parts of the decoder meet, rounded half up; distinct as n_stages < n_layers. */
 function evenBoundaries(nLayers: number, nStages: number): number[] {
