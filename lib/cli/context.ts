@@ -12,6 +12,8 @@ export interface Engine {
 
 /** Where text goes. */
 export interface TextSink {
+  /** True where a line can be written over. */
+  isTTY?: boolean;
   write(text: string): unknown;
 }
 

@@ -52,7 +52,8 @@ export async function readPlan({ plan, prune, skipLayers, positions }: PlanOptio
   };
 }
 
-async function readPlanFile(file: string): Promise<Plan> {
+/** A plan from a file; whether it is one, only the engine knows. */
+export async function readPlanFile(file: string): Promise<Plan> {
   try {
     return JSON.parse(await readFile(file, "utf8"));
   } catch (cause) {
@@ -64,10 +65,12 @@ async function readPlanFile(file: string): Promise<Plan> {
 }
 
 /** Lets commander report a FoveaError as what it is here: a mistake in the command line. */
-function usageError<Value>(parse: (text: string) => Value): (text: string) => Value {
-  return (text) => {
+export function usageError<Value, Rest extends unknown[]>(
+  parse: (text: string, ...rest: Rest) => Value,
+): (text: string, ...rest: Rest) => Value {
+  return (text, ...rest) => {
     try {
-      return parse(text);
+      return parse(text, ...rest);
     } catch (error) {
       throw FoveaError.isInstance(error) ? new InvalidArgumentError(error.message) : error;
     }

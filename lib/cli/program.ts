@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addAskCommand } from "./commands/ask.js";
+import { addEvalCommand } from "./commands/eval.js";
 import { addInfoCommand } from "./commands/info.js";
 import type { CliContext } from "./context.js";
 import { formatError } from "./format-error.js";
@@ -18,6 +19,7 @@ export async function runCli(args: string[], context: CliContext): Promise<numbe
     .exitOverride()
     .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
   addAskCommand(program, context);
+  addEvalCommand(program, context);
   addInfoCommand(program, context);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
+import { layerRows } from "../../engine/layer-rows.js";
 import type { GenerateOptions, Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
 import type { CliContext, CliModel } from "../context.js";
-import { layerRows } from "../../engine/layer-rows.js";
 import { methodsHelp } from "../methods-help.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";

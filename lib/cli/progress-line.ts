@@ -1,0 +1,44 @@
+import type { Progress } from "../eval/index.js";
+import type { TextSink } from "./context.js";
+
+const interval = 100; // milliseconds between two drawings
+const barWidth = 20;
+
+/** One line on a terminal that says how far an evaluation is; nothing where lines cannot be written over. */
+export class ProgressLine {
+  readonly #sink: TextSink;
+  readonly #start = performance.now();
+  #drawn = Number.NEGATIVE_INFINITY;
+
+  constructor(sink: TextSink) {
+    this.#sink = sink;
+  }
+
+  /** Draws the line anew, not more often than anyone can read. */
+  update(progress: Progress): void {
+    const now = performance.now();
+    if (this.#sink.isTTY !== true || now - this.#drawn < interval) return;
+    this.#drawn = now;
+    this.#sink.write(`\r${progressText(progress, (now - this.#start) / 1000)}\x1b[K`);
+  }
+
+  /** Wipes the line. */
+  clear(): void {
+    if (this.#sink.isTTY === true) this.#sink.write("\r\x1b[K");
+  }
+}
+
+/** A bar, cells done, questions per second and the time left, in one line. */
+export function progressText(progress: Progress, seconds: number): string {
+  const { cell, cellsDone, cells, resumed, asked, total } = progress;
+  const done = resumed + asked;
+  const filled = Math.floor((barWidth * done) / total);
+  const rate = asked / Math.max(seconds, 1e-3);
+  const left = asked === 0 ? "" : `, ${rate.toFixed(1)} questions/s, ${duration((total - done) / rate)} left`;
+  return `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} cell ${cellsDone + 1} of ${cells}, ${cell}: ${done} of ${total}${left}`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,168 @@
+import { join } from "node:path";
+import type { ModelInfo } from "../engine/model.js";
+import { FoveaError } from "../errors.js";
+import { lowerPlan } from "../prune/validate-plan.js";
+import type { Answer } from "./answer.js";
+import { AnswerLog, fileName } from "./answer-log.js";
+import { askCell, type EvalModel } from "./ask-cell.js";
+import { type Cell, type SkippedCell, unpruned } from "./cell.js";
+import type { Question, QuestionSet } from "./question.js";
+import { type CellResult, summarise } from "./summarise.js";
+
+/** What to measure, and how. */
+export interface EvaluateOptions {
+  /** A loaded model. */
+  model: EvalModel;
+  /** From `loadQuestions`. */
+  questions: QuestionSet;
+  /** From `gridCells`, or plans of your own; the unpruned model is always measured too, first. */
+  cells?: Cell[];
+  /** Cells that could not be made; they are passed on to the report. */
+  skipped?: SkippedCell[];
+  /** Folder that every answer is written to as it comes; without it answers are kept in memory only. */
+  out?: string;
+  /** Take up the answers that `out` holds. Default: refuse a folder that holds some. */
+  resume?: boolean;
+  /** Questions asked at a time, default 1; more make the run faster and blur the milliseconds. */
+  concurrency?: number;
+  /** Tokens of an answer at most, default 64. */
+  maxTokens?: number;
+  /** Stops within one layer or token; the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called after every answer. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** How far an evaluation is. */
+export interface Progress {
+  cell: string;
+  /** Cells that are finished, and all. */
+  cellsDone: number;
+  cells: number;
+  /** Answers of all cells: those of an earlier run, of this run, and all that are wanted. */
+  resumed: number;
+  asked: number;
+  total: number;
+}
+
+/** What an evaluation found; plain JSON. */
+export interface Evaluation {
+  model: Pick<ModelInfo, "path" | "family" | "dtype" | "tier" | "threads" | "parameters" | "nLayers">;
+  questions: Pick<QuestionSet, "path" | "format" | "rule" | "suffix" | "digest"> & { count: number };
+  settings: { concurrency: number; maxTokens: number };
+  /** The unpruned model first. */
+  cells: CellResult[];
+  skipped: SkippedCell[];
+}
+
+const maxConcurrency = 256;
+
+/**
+ * Asks a model the same questions under several plans and compares answers, rows, work and milliseconds.
+ *
+ * @example
+ * const questions = await loadQuestions("model/eval/questions.jsonl", { limit: 200 });
+ * const { cells, skipped } = gridCells([{ method: "divPrune" }, { method: "uniform" }], [0.5, 0.25], model.info);
+ * const evaluation = await evaluate({ model, questions, cells, skipped, out: "runs/first" });
+ * await writeReports(evaluation, "runs/first");
+ * @throws FoveaError, or the signal's reason when it was aborted; with `out`, `resume` then goes on where it stopped.
+ */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  const { model, questions: set, signal, skipped = [] } = options;
+  const concurrency = readCount("concurrency", options.concurrency ?? 1, maxConcurrency);
+  const maxTokens = readCount("maxTokens", options.maxTokens ?? 64, model.info.contextLength);
+  const cells = [unpruned, ...(options.cells ?? [])];
+  checkCells(cells, model.info);
+  const questions = byPicture(set.questions);
+  const logs = await openLogs(options, cells, maxTokens);
+  try {
+    const isAnswered = ({ answers }: AnswerLog) => questions.filter(({ id }) => answers.has(id)).length;
+    const progress = { cells: cells.length, asked: 0, total: cells.length * questions.length };
+    const resumed = logs.reduce((sum, log) => sum + isAnswered(log), 0);
+    const results: CellResult[] = [];
+    let reference: Answer[] | undefined;
+    for (const [i, cell] of cells.entries()) {
+      const log = logs[i] as AnswerLog;
+      const report = () => options.onProgress?.({ ...progress, resumed, cell: cell.name, cellsDone: i });
+      report();
+      const pending = questions.filter(({ id }) => !log.answers.has(id));
+      await askCell(model, set, pending, cell.plan, { concurrency, maxTokens, signal }, async (answer) => {
+        await log.add(answer);
+        progress.asked += 1;
+        report();
+      });
+      const answers = questions.map(({ id }) => log.answers.get(id) as Answer);
+      reference ??= answers;
+      results.push(summarise(cell, questions, answers, reference));
+    }
+    return { ...facts(model.info, set), settings: { concurrency, maxTokens }, cells: results, skipped };
+  } finally {
+    await Promise.all(logs.map((log) => log.close()));
+  }
+}
+
+/** A log per cell; all of them before anything is asked, so that what cannot be resumed is refused at once. */
+async function openLogs(options: EvaluateOptions, cells: Cell[], maxTokens: number): Promise<AnswerLog[]> {
+  const { out, resume = false, model, questions } = options;
+  const logs: AnswerLog[] = [];
+  try {
+    for (const { name, plan } of cells) {
+      const { path, parameters, dtype } = model.info;
+      const { digest, rule, suffix } = questions;
+      const header = {
+        cell: name,
+        plan,
+        questions: digest,
+        rule,
+        suffix,
+        maxTokens,
+        model: { path, parameters, dtype },
+      };
+      logs.push(out === undefined ? new AnswerLog() : await AnswerLog.open(join(out, "answers"), name, header, resume));
+    }
+    return logs;
+  } catch (error) {
+    await Promise.all(logs.map((log) => log.close()));
+    throw error;
+  }
+}
+
+/** Questions about one picture one after another, so that whoever caches pictures finds it there. */
+function byPicture(questions: readonly Question[]): Question[] {
+  const pictures = new Map<string, Question[]>();
+  for (const question of questions) {
+    const group = pictures.get(question.imageKey);
+    if (group === undefined) pictures.set(question.imageKey, [question]);
+    else group.push(question);
+  }
+  return [...pictures.values()].flat();
+}
+
+function facts(
+  { path, family, dtype, tier, threads, parameters, nLayers }: ModelInfo,
+  { path: file, format, rule, suffix, digest, questions }: QuestionSet,
+): Pick<Evaluation, "model" | "questions"> {
+  return {
+    model: { path, family, dtype, tier, threads, parameters, nLayers },
+    questions: { path: file, format, rule, suffix, digest, count: questions.length },
+  };
+}
+
+/** Plans that the model can run, under names that are different as names of files too. */
+function checkCells(cells: Cell[], info: ModelInfo): void {
+  const names = new Map<string, string>();
+  for (const { name, plan } of cells) {
+    lowerPlan(plan, info);
+    const file = fileName(name).toLowerCase();
+    const other = names.get(file);
+    if (other !== undefined) {
+      throw new FoveaError("ERR_FOVEA_INVALID_ARGUMENT", `Two cells have one name: "${other}" and "${name}".`);
+    }
+    names.set(file, name);
+  }
+}
+
+function readCount(name: string, value: number, max: number): number {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
+  throw new FoveaError("ERR_FOVEA_INVALID_ARGUMENT", `${name} is ${value}; expected a whole number from 1 to ${max}.`);
+}
