@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { PlanFacts } from "../prune/method.js";
 export type { EvalModel } from "./ask-cell.js";
 export { type Cell, type Grid, gridCells, type SkippedCell } from "./cell.js";
 export { type EvaluateOptions, type Evaluation, evaluate, type Progress } from "./evaluate.js";

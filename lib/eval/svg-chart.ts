@@ -20,11 +20,15 @@ export interface ChartLine {
 const width = 960;
 const plot = { left: 64, top: 16, width: 620, height: 380 };
 const legendStep = 20;
+const legendCharacters = 28;
+const style =
+  "text{font:13px system-ui,sans-serif;fill:#333;stroke:none}" +
+  ".mid{text-anchor:middle}.end{text-anchor:end}.grid{stroke:#ddd}";
 /** Okabe and Ito's colours, which people with any colour vision tell apart; further lines repeat them dashed. */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d1f"];
 const dashes = ["none", "6 3", "2 3", "8 3 2 3"];
 
-/** Curves with intervals and a legend, as an SVG element without anything from outside. */
+/** Curves with intervals and a legend, as an SVG that needs nothing from outside. */
 export function svgChart(lines: ChartLine[], xLabel: string, yLabel: string): string {
   const points = lines.flatMap((line) => line.points);
   const xTicks = ticks(0, Math.max(...points.map(({ x }) => x)));
@@ -33,7 +37,9 @@ export function svgChart(lines: ChartLine[], xLabel: string, yLabel: string): st
   const toY = scale(yTicks, plot.top + plot.height, plot.top);
   const height = Math.max(plot.top + plot.height + 52, plot.top + lines.length * legendStep + 16);
   return [
-    `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeMarkup(`${yLabel} by ${xLabel}`)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img">`,
+    `<title>${escapeMarkup(`${yLabel} by ${xLabel}`)}</title><style>${style}</style>`,
+    `<path d="M0 0h${width}v${height}H0z" fill="#fff"/>`,
     ...yTicks.map((tick) => gridLine(tick, toY(tick))),
     ...xTicks.map(
       (tick) => `<text x="${px(toX(tick))}" y="${plot.top + plot.height + 18}" class="mid">${label(tick)}</text>`,
@@ -63,11 +69,12 @@ function curve({ name, points }: ChartLine, i: number, toX: Scale, toY: Scale): 
       `<path d="M${px(toX(x))} ${px(toY(low))}V${px(toY(high))}" stroke-opacity=".35"/>` +
       `<circle cx="${px(toX(x))}" cy="${px(toY(y))}" r="4" fill="${colour}"/></g>`,
   );
+  const shown = name.length > legendCharacters ? `${name.slice(0, legendCharacters - 1)}…` : name;
   const [x, y] = [plot.left + plot.width + 24, plot.top + 12 + i * legendStep];
   return (
     `<g stroke="${colour}" fill="none"><path d="M${path}" stroke-width="2" stroke-dasharray="${dash}"/>${marks.join("")}` +
     `<path d="M${x} ${y - 4}h28" stroke-width="2" stroke-dasharray="${dash}"/></g>` +
-    `<text x="${x + 36}" y="${y}">${escapeMarkup(name)}</text>`
+    `<text x="${x + 36}" y="${y}"><title>${escapeMarkup(name)}</title>${escapeMarkup(shown)}</text>`
   );
 }
 
