@@ -30,8 +30,7 @@ export class AnswerLog {
    */
   static async open(folder: string, name: string, header: LogHeader, resume: boolean): Promise<AnswerLog> {
     const path = join(folder, `${fileName(name)}.jsonl`);
-    await mkdir(folder, { recursive: true });
-    const file = await openLog(path, resume);
+    const file = await openLog(folder, path, resume);
     try {
       const { lines, bytes } = completeLines((await file.stat()).size === 0 ? "" : await readText(path));
       const [first, ...rest] = lines;
@@ -67,11 +66,13 @@ export function fileName(cell: string): string {
   return cell.replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "") || "cell";
 }
 
-async function openLog(path: string, resume: boolean): Promise<FileHandle> {
+async function openLog(folder: string, path: string, resume: boolean): Promise<FileHandle> {
   try {
+    await mkdir(folder, { recursive: true });
     return await open(path, resume ? "a" : "ax");
   } catch (cause) {
-    const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST";
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    const isThere = code === "EEXIST" && syscall === "open";
     const problem = isThere
       ? `${path} holds answers of an earlier run. Resume it, or name another folder.`
       : `Cannot write ${path}: ${(cause as Error).message}.`;

@@ -73,6 +73,7 @@ export async function runFake(
     /** Ctrl-C after the first piece of text: the stream throws, or ends early with a reply. */
     interrupt?: "throw" | "end";
     isDebug?: boolean;
+    isTTY?: boolean;
   } = {},
 ): Promise<Ran> {
   const ran: Ran = { code: -1, out: "", err: "", requests: [], loads: [], disposed: 0 };
@@ -114,7 +115,7 @@ export async function runFake(
   const context: CliContext = {
     engine,
     out: { write: (text) => (ran.out += text) },
-    err: { write: (text) => (ran.err += text) },
+    err: { write: (text) => (ran.err += text), isTTY: options.isTTY ?? false },
     colours: pc.createColors(false),
     signal: controller.signal,
     version: "1.2.3",

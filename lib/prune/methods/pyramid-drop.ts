@@ -76,7 +76,7 @@ export const pyramidDrop: Method<PyramidDropOptions> = {
     if (best === undefined) {
       throw unreachableShare("pyramidDrop", share, Math.min(...given.flat()) / nLayers);
     }
-    return { ...entry, ...best };
+    return { ...best, ...entry };
   },
 };
 

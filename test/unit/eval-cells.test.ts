@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { gridCells } from "../../lib/eval/index.js";
+import { meanShare } from "../../lib/prune/mean-share.js";
+import type { PlanStage } from "../../lib/prune/plan.js";
+import { stageAtShare } from "../../lib/prune/stage-at-share.js";
+import { lowerPlan } from "../../lib/prune/validate-plan.js";
+
+/** The mean share that a stage leaves in a decoder of so many layers. */
+function left(stage: PlanStage, nLayers: number): number | undefined {
+  return meanShare(lowerPlan({ stages: [stage] }, { nLayers }).stages, nLayers);
+}
+
+describe("meanShare", () => {
+  it("PyramidDrop's own budget: (1 + 1/2 + 1/4 + 1/8) / 4", () => {
+    expect(left({ method: "pyramidDrop" }, 32)).toBeCloseTo(0.46875, 12);
+  });
+
+  it("stages chain; a share of the decoder's rows never brings rows back", () => {
+    const stages: PlanStage[] = [
+      { method: "uniform", keep: 0.5 },
+      { method: "uniform", keep: 0.5, layer: 2 },
+      { method: "pyramidDrop", layers: [4, 6], keep: [0.8, 0.2] },
+    ];
+    // 0.5, then 0.25, where 0.8 of the decoder's 0.5 would be more, then 0.1
+    const expected = (2 * 0.5 + 2 * 0.25 + 2 * 0.25 + 2 * 0.1) / 8;
+    expect(meanShare(lowerPlan({ stages }, { nLayers: 8 }).stages, 8)).toBeCloseTo(expected, 12);
+  });
+
+  it("is unknown when a stage counts rows", () => {
+    expect(left({ method: "uniform", count: 7 }, 8)).toBeUndefined();
+  });
+});
+
+describe("stageAtShare", () => {
+  it("before the decoder the share is the ratio itself", () => {
+    expect(stageAtShare({ method: "divPrune" }, 0.25, { nLayers: 8 })).toEqual({ method: "divPrune", keep: 0.25 });
+  });
+
+  it("inside the decoder the ratio makes up for the layers before", () => {
+    const stage = stageAtShare({ method: "uniform", layer: 2 }, 0.4, { nLayers: 8 });
+    expect(stage.keep).toBeCloseTo(0.2, 6); // (2 + 6 * 0.2) / 8
+  });
+
+  it("PyramidDrop keeps its boundaries where its steps are like the paper's, and moves up where they must", () => {
+    const half = stageAtShare({ method: "pyramidDrop" }, 0.46875, { nLayers: 32 });
+    expect(half.layers).toEqual([8, 16, 24]);
+    expect(half.lambda).toBeCloseTo(0.5, 6);
+    expect(stageAtShare({ method: "pyramidDrop" }, 1 / 3, { nLayers: 32 }).layers).toEqual([4, 8, 12]);
+    expect(stageAtShare({ method: "pyramidDrop", layers: [4] }, 0.75, { nLayers: 8 })).toMatchObject({ layers: [4] });
+  });
+
+  it("every share that is reached is exact, for any depth", () => {
+    const share = fc.double({ min: 0.01, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(
+        share,
+        fc.integer({ min: 2, max: 80 }),
+        fc.constantFrom("divPrune", "pyramidDrop"),
+        (wanted, nLayers, method) => {
+          fc.pre(method !== "pyramidDrop" || wanted > 1 / nLayers + 1e-3);
+          expect(left(stageAtShare({ method }, wanted, { nLayers }), nLayers)).toBeCloseTo(wanted, 5);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    [{ method: "pyramidDrop" }, 0.125, /got 0\.125, expected a share above 0\.125/],
+    [{ method: "pyramidDrop", layers: [4, 6] }, 0.4, /expected a share above 0\.500/],
+    [{ method: "uniform", layer: 4 }, 0.5, /expected a share above 0\.500/],
+    [{ method: "pyramidDrop", layers: "2" }, 0.5, /layers: got "2"/],
+    [{ method: "divPrune" }, 0, /a share of the rows above 0/],
+    [{ method: "divPrun" }, 0.5, /Did you mean "divPrune"/],
+    [{ method: "uniform", colour: 3 }, 0.5, /colour/],
+  ])("%j at %d is refused", (stage, share, message) => {
+    expect(() => stageAtShare(stage, share, { nLayers: 8 })).toThrow(message);
+  });
+});
+
+describe("gridCells", () => {
+  it("methods times shares; what cannot be is skipped with the reason; a budget of one's own is one cell", () => {
+    const { cells, skipped } = gridCells(
+      [{ method: "random", seed: 3 }, { method: "pyramidDrop" }, { method: "divPrune", keep: 0.3 }],
+      [0.5, 0.062],
+      { nLayers: 8 },
+    );
+    expect(cells.map(({ name, line, share }) => [name, line, share])).toEqual([
+      ["random:seed=3 50 %", "random:seed=3", 0.5],
+      ["random:seed=3 6.2 %", "random:seed=3", 0.062],
+      ["pyramidDrop 50 %", "pyramidDrop", 0.5],
+      ["divPrune:keep=0.3", "divPrune:keep=0.3", undefined],
+    ]);
+    expect(cells[0]?.plan).toEqual({ stages: [{ method: "random", seed: 3, keep: 0.5 }] });
+    expect(skipped).toEqual([
+      { name: "pyramidDrop 6.2 %", reason: expect.stringContaining("expected a share above 0.125") },
+    ]);
+  });
+});
