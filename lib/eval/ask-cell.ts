@@ -39,18 +39,9 @@ export async function askCell(
       await onAnswer(toAnswer(question, set.rule, reply, model.info));
     }
   };
-  let error: unknown;
-  const guarded = async () => {
-    try {
-      await worker();
-    } catch (reason) {
-      if (!failed.signal.aborted) error = reason;
-      failed.abort(reason);
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, guarded));
+  await Promise.all(Array.from({ length: concurrency }, () => worker().catch((reason) => failed.abort(reason))));
   signal?.throwIfAborted();
-  if (failed.signal.aborted) throw error;
+  failed.signal.throwIfAborted();
 }
 
 /** The reply at the end of a stream; half an answer is none. */

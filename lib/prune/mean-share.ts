@@ -5,20 +5,31 @@ import type { LoweredStage } from "./plan.js";
  * number of tokens. Whole rows and limits per image are left out, so it is exact for many rows.
  *
  * @param stages - in the order of the forward pass.
- * @returns undefined when a stage does not say its budget as a share.
+ * @param otherwise - share of its rows that a stage is taken to keep when its steps do not say so by one ratio.
+ * @returns undefined when there is such a stage and no `otherwise`.
  */
-export function meanShare(stages: readonly LoweredStage[], nLayers: number): number | undefined {
+export function meanShare(
+  stages: readonly LoweredStage[],
+  nLayers: number,
+  otherwise: number | undefined = undefined,
+): number | undefined {
   let [share, ofDecoder, sum, from] = [1, 1, 0, 0];
-  for (const { layer = 0, steps } of stages) {
-    sum += share * (layer - from);
-    from = layer;
+  for (const { hook, layer, steps } of stages) {
+    const at = hook === "decoder-layer" ? (layer ?? 0) : 0;
+    sum += share * (at - from);
+    from = at;
+    const kept = new Map<string, number>();
     for (const step of steps) {
-      if (!("keep" in step)) continue;
-      const { ratio, of } = step.keep;
-      if (ratio === undefined) return undefined;
-      share = of === "decoder" ? Math.min(share, ofDecoder * ratio) : share * ratio;
+      if (step.do === "select" && step.keep.ratio !== undefined) {
+        const of = step.keep.of === "decoder" ? ofDecoder : share;
+        kept.set(step.to, Math.min(share, of * step.keep.ratio));
+      } else if (step.do === "gather") {
+        const left = kept.get(step.rows) ?? (otherwise === undefined ? undefined : share * otherwise);
+        if (left === undefined) return undefined;
+        share = left;
+      }
     }
-    if (layer === 0) ofDecoder = share;
+    if (hook !== "decoder-layer") ofDecoder = share;
   }
   return (sum + share * (nLayers - from)) / nLayers;
 }

@@ -38,11 +38,12 @@ function keepAtShare(stage: PlanStage, share: number, facts: PlanFacts): PlanSta
   if (spec?.kind !== "ratio" || spec.list !== undefined) {
     throw planError(stage.method, share, "a method that keeps a ratio of the rows", "Give its options yourself.");
   }
-  const shareAt = (keep: number) => meanShare(lowerPlan({ stages: [{ ...stage, keep }] }, facts).stages, facts.nLayers);
+  // Where steps combine choices of rows, the option is taken at its word.
+  const shareAt = (keep: number) =>
+    meanShare(lowerPlan({ stages: [{ ...stage, keep }] }, facts).stages, facts.nLayers, keep) as number;
   // Rows dropped before the decoder are dropped for every layer: nothing to solve.
-  const plain = shareAt(share);
-  if (plain === undefined || Math.abs(plain - share) < 1e-9) return { ...stage, keep: share };
-  const keep = solveShare((x) => shareAt(x) as number, share);
-  if (keep === undefined) throw unreachableShare(stage.method, share, shareAt(1e-9) as number);
+  if (Math.abs(shareAt(share) - share) < 1e-9) return { ...stage, keep: share };
+  const keep = solveShare(shareAt, share);
+  if (keep === undefined) throw unreachableShare(stage.method, share, shareAt(1e-9));
   return { ...stage, keep };
 }

@@ -2,13 +2,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { gridCells } from "../../lib/eval/index.js";
 import { meanShare } from "../../lib/prune/mean-share.js";
-import type { PlanStage } from "../../lib/prune/plan.js";
+import type { LoweredStage, PlanStage } from "../../lib/prune/plan.js";
+import { methods } from "../../lib/prune/registry.js";
 import { stageAtShare } from "../../lib/prune/stage-at-share.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
+import { planFacts } from "./plan-facts.js";
 
 /** The mean share that a stage leaves in a decoder of so many layers. */
 function left(stage: PlanStage, nLayers: number): number | undefined {
-  return meanShare(lowerPlan({ stages: [stage] }, { nLayers }).stages, nLayers);
+  return meanShare(lowerPlan({ stages: [stage] }, planFacts(nLayers)).stages, nLayers);
 }
 
 describe("meanShare", () => {
@@ -24,30 +26,38 @@ describe("meanShare", () => {
     ];
     // 0.5, then 0.25, where 0.8 of the decoder's 0.5 would be more, then 0.1
     const expected = (2 * 0.5 + 2 * 0.25 + 2 * 0.25 + 2 * 0.1) / 8;
-    expect(meanShare(lowerPlan({ stages }, { nLayers: 8 }).stages, 8)).toBeCloseTo(expected, 12);
+    expect(meanShare(lowerPlan({ stages }, planFacts(8)).stages, 8)).toBeCloseTo(expected, 12);
   });
 
-  it("is unknown when a stage counts rows", () => {
+  it("is unknown when steps do not say a share, unless one is given for them", () => {
     expect(left({ method: "uniform", count: 7 }, 8)).toBeUndefined();
+    const { stages } = lowerPlan({ stages: [{ method: "uniform", count: 7, layer: 4 }] }, planFacts(8));
+    expect(meanShare(stages, 8, 0.5)).toBeCloseTo(0.75, 12);
+  });
+
+  it("rows that leave in the tower are gone before layer 0, whichever of its layers drops them", () => {
+    const [stage] = lowerPlan({ stages: [{ method: "uniform", keep: 0.5 }] }, planFacts(8)).stages;
+    const tower = { ...(stage as LoweredStage), hook: "vision-layer" as const, layer: 5 };
+    expect(meanShare([tower, tower], 8)).toBe(0.25);
   });
 });
 
 describe("stageAtShare", () => {
   it("before the decoder the share is the ratio itself", () => {
-    expect(stageAtShare({ method: "divPrune" }, 0.25, { nLayers: 8 })).toEqual({ method: "divPrune", keep: 0.25 });
+    expect(stageAtShare({ method: "divPrune" }, 0.25, planFacts(8))).toEqual({ method: "divPrune", keep: 0.25 });
   });
 
   it("inside the decoder the ratio makes up for the layers before", () => {
-    const stage = stageAtShare({ method: "uniform", layer: 2 }, 0.4, { nLayers: 8 });
+    const stage = stageAtShare({ method: "uniform", layer: 2 }, 0.4, planFacts(8));
     expect(stage.keep).toBeCloseTo(0.2, 6); // (2 + 6 * 0.2) / 8
   });
 
   it("PyramidDrop keeps its boundaries where its steps are like the paper's, and moves up where they must", () => {
-    const half = stageAtShare({ method: "pyramidDrop" }, 0.46875, { nLayers: 32 });
+    const half = stageAtShare({ method: "pyramidDrop" }, 0.46875, planFacts(32));
     expect(half.layers).toEqual([8, 16, 24]);
     expect(half.lambda).toBeCloseTo(0.5, 6);
-    expect(stageAtShare({ method: "pyramidDrop" }, 1 / 3, { nLayers: 32 }).layers).toEqual([4, 8, 12]);
-    expect(stageAtShare({ method: "pyramidDrop", layers: [4] }, 0.75, { nLayers: 8 })).toMatchObject({ layers: [4] });
+    expect(stageAtShare({ method: "pyramidDrop" }, 1 / 3, planFacts(32)).layers).toEqual([4, 8, 12]);
+    expect(stageAtShare({ method: "pyramidDrop", layers: [4] }, 0.75, planFacts(8))).toMatchObject({ layers: [4] });
   });
 
   it("every share that is reached is exact, for any depth", () => {
@@ -59,7 +69,7 @@ describe("stageAtShare", () => {
         fc.constantFrom("divPrune", "pyramidDrop"),
         (wanted, nLayers, method) => {
           fc.pre(method !== "pyramidDrop" || wanted > 1 / nLayers + 1e-3);
-          expect(left(stageAtShare({ method }, wanted, { nLayers }), nLayers)).toBeCloseTo(wanted, 5);
+          expect(left(stageAtShare({ method }, wanted, planFacts(nLayers)), nLayers)).toBeCloseTo(wanted, 5);
         },
       ),
     );
@@ -74,16 +84,23 @@ describe("stageAtShare", () => {
     [{ method: "divPrun" }, 0.5, /Did you mean "divPrune"/],
     [{ method: "uniform", colour: 3 }, 0.5, /colour/],
   ])("%j at %d is refused", (stage, share, message) => {
-    expect(() => stageAtShare(stage, share, { nLayers: 8 })).toThrow(message);
+    expect(() => stageAtShare(stage, share, planFacts(8))).toThrow(message);
   });
 });
 
 describe("gridCells", () => {
+  it.each([...methods.keys()])("%s can be given half of the rows, or says why not", (method) => {
+    const { cells, skipped } = gridCells([{ method }], [0.5], planFacts(8));
+    expect(cells.length + skipped.length).toBe(1);
+    for (const { plan } of cells) expect(lowerPlan(plan, planFacts(8)).stages).not.toEqual([]);
+    for (const { reason } of skipped) expect(reason).toContain(method);
+  });
+
   it("methods times shares; what cannot be is skipped with the reason; a budget of one's own is one cell", () => {
     const { cells, skipped } = gridCells(
       [{ method: "random", seed: 3 }, { method: "pyramidDrop" }, { method: "divPrune", keep: 0.3 }],
       [0.5, 0.062],
-      { nLayers: 8 },
+      planFacts(8),
     );
     expect(cells.map(({ name, line, share }) => [name, line, share])).toEqual([
       ["random:seed=3 50 %", "random:seed=3", 0.5],

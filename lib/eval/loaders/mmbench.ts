@@ -1,5 +1,4 @@
-import type { Entry } from "../fields.js";
-import { textField } from "../fields.js";
+import { type Entry, textField } from "../fields.js";
 import type { Question } from "../question.js";
 import { questionError } from "../question-error.js";
 import { readText } from "../read-text.js";
