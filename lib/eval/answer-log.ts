@@ -61,9 +61,12 @@ export class AnswerLog {
   }
 }
 
+const maxName = 120; // with its ending within what any file system takes
+
 /** The name of a cell as a file's: letters, digits, points and dashes. */
 export function fileName(cell: string): string {
-  return cell.replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "") || "cell";
+  const name = cell.replace(/[^a-z0-9.]+/gi, "-").slice(0, maxName);
+  return name.replace(/^[-.]+|[-.]+$/g, "") || "cell";
 }
 
 async function openLog(folder: string, path: string, resume: boolean): Promise<FileHandle> {

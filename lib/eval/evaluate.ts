@@ -71,6 +71,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { model, questions: set, signal, skipped = [] } = options;
   const concurrency = readCount("concurrency", options.concurrency ?? 1, maxConcurrency);
   const maxTokens = readCount("maxTokens", options.maxTokens ?? 64, model.info.contextLength);
+  if (options.resume === true && options.out === undefined) {
+    throw new FoveaError("ERR_FOVEA_INVALID_ARGUMENT", "resume needs out, the folder that holds the answers so far.");
+  }
   const cells = [unpruned, ...(options.cells ?? [])];
   checkCells(cells, model.info);
   const questions = byPicture(set.questions);

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Evaluation } from "./evaluate.js";
 import type { Proportion } from "./statistics.js";
 import type { CellResult } from "./summarise.js";
@@ -27,7 +28,7 @@ export function settingsText({ model, questions, settings }: Evaluation): string
   const suffix = questions.suffix === "" ? "" : ` Every question ends with "${questions.suffix}"`;
   return (
     `${questions.count} questions of ${questions.path} (${questions.format}, scored by the rule "${questions.rule}"), ` +
-    `answered greedily by ${model.path} (${model.family}, ${(model.parameters / 1e6).toFixed(1)} M parameters, ` +
+    `answered greedily by ${basename(model.path)} (${model.family}, ${(model.parameters / 1e6).toFixed(1)} M parameters, ` +
     `${model.dtype}, ${model.tier}, ${model.threads} threads), ${concurrency} at a time, at most ${maxTokens} tokens ` +
     `each.${suffix}`
   );

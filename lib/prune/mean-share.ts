@@ -8,11 +8,7 @@ import type { LoweredStage } from "./plan.js";
  * @param otherwise - share of its rows that a stage is taken to keep when its steps do not say so by one ratio.
  * @returns undefined when there is such a stage and no `otherwise`.
  */
-export function meanShare(
-  stages: readonly LoweredStage[],
-  nLayers: number,
-  otherwise: number | undefined = undefined,
-): number | undefined {
+export function meanShare(stages: readonly LoweredStage[], nLayers: number, otherwise?: number): number | undefined {
   let [share, ofDecoder, sum, from] = [1, 1, 0, 0];
   for (const { hook, layer, steps } of stages) {
     const at = hook === "decoder-layer" ? (layer ?? 0) : 0;

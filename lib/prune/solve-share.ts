@@ -1,5 +1,5 @@
 /** Ratios end above 0; an image keeps a row anyway. */
-const smallest = 1e-9;
+export const smallestRatio = 1e-9;
 const tolerance = 1e-6;
 
 /**
@@ -9,7 +9,7 @@ const tolerance = 1e-6;
  * @returns undefined when even the smallest number leaves a larger share.
  */
 export function solveShare(shareAt: (x: number) => number, wanted: number): number | undefined {
-  let [low, high] = [smallest, 1];
+  let [low, high] = [smallestRatio, 1];
   if (shareAt(low) > wanted - tolerance) return undefined;
   for (let i = 0; i < 60; ++i) {
     const middle = (low + high) / 2;

@@ -3,7 +3,7 @@ import type { PlanFacts } from "./method.js";
 import type { PlanStage } from "./plan.js";
 import { planError } from "./plan-error.js";
 import { methods } from "./registry.js";
-import { solveShare } from "./solve-share.js";
+import { smallestRatio, solveShare } from "./solve-share.js";
 import { unknownName } from "./unknown-name.js";
 import { unreachableShare } from "./unreachable-share.js";
 import { lowerPlan } from "./validate-plan.js";
@@ -44,6 +44,6 @@ function keepAtShare(stage: PlanStage, share: number, facts: PlanFacts): PlanSta
   // Rows dropped before the decoder are dropped for every layer: nothing to solve.
   if (Math.abs(shareAt(share) - share) < 1e-9) return { ...stage, keep: share };
   const keep = solveShare(shareAt, share);
-  if (keep === undefined) throw unreachableShare(stage.method, share, shareAt(1e-9));
+  if (keep === undefined) throw unreachableShare(stage.method, share, shareAt(smallestRatio));
   return { ...stage, keep };
 }

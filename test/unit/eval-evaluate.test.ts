@@ -133,6 +133,7 @@ describe("asking", () => {
   it.each([
     [{ concurrency: 0 }, "concurrency is 0"],
     [{ maxTokens: 1.5 }, "maxTokens is 1.5"],
+    [{ resume: true }, "resume needs out"],
     [{ cells: [quarter, quarter] }, 'Two cells have one name: "uniform 25 %"'],
     [{ cells: [{ name: "unpruned", line: "x", plan: {} }] }, "Two cells have one name"],
     [{ cells: [{ name: "x", line: "x", plan: { stages: [{ method: "y" }] } }] }, "the name of a method"],

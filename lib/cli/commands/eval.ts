@@ -1,19 +1,11 @@
 import { parse } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import {
-  type Cell,
-  evaluate,
-  type Grid,
-  gridCells,
-  loadQuestions,
-  reportMarkdown,
-  writeReports,
-} from "../../eval/index.js";
+import { type Cell, evaluate, gridCells, loadQuestions, reportMarkdown, writeReports } from "../../eval/index.js";
 import { loaders } from "../../eval/loaders/registry.js";
 import type { LoadOptions, PlanStage } from "../../index.js";
 import { parsePruneSpec } from "../../prune/parse-prune-spec.js";
 import { methods } from "../../prune/registry.js";
-import type { CliContext, CliModel } from "../context.js";
+import type { CliContext } from "../context.js";
 import { methodsHelp } from "../methods-help.js";
 import { parseNumber } from "../parse-number.js";
 import { readPlanFile, usageError } from "../plan-options.js";
@@ -77,7 +69,7 @@ async function run(path: string, options: EvalOptions, context: CliContext): Pro
   const model = await context.engine.loadModel(options.model, given(options, ["dtype", "threads"]));
   const line = new ProgressLine(err);
   try {
-    const { cells, skipped } = grid(options, model);
+    const { cells, skipped } = gridCells(options.method ?? [], options.keep, model.info);
     for (const { name, reason } of skipped) err.write(`skipped ${name}: ${reason}\n`);
     const evaluation = await evaluate({
       model,
@@ -98,10 +90,6 @@ async function run(path: string, options: EvalOptions, context: CliContext): Pro
   } finally {
     await model.dispose();
   }
-}
-
-function grid({ method, keep }: EvalOptions, model: CliModel): Grid {
-  return gridCells(method ?? [], keep, model.info);
 }
 
 async function planCell(file: string): Promise<Cell> {

@@ -2,7 +2,7 @@ import { meanShare } from "../mean-share.js";
 import type { Method } from "../method.js";
 import type { LoweredStage } from "../plan.js";
 import { planError } from "../plan-error.js";
-import { solveShare } from "../solve-share.js";
+import { smallestRatio, solveShare } from "../solve-share.js";
 import { unreachableShare } from "../unreachable-share.js";
 
 /** Options of `pyramidDrop`. */
@@ -73,9 +73,7 @@ export const pyramidDrop: Method<PyramidDropOptions> = {
     });
     // Of all pyramids with this mean, the one whose steps are most like the paper's halves.
     const [best] = fitting.sort((a, b) => Math.abs(a.lambda - 0.5) - Math.abs(b.lambda - 0.5));
-    if (best === undefined) {
-      throw unreachableShare("pyramidDrop", share, Math.min(...given.flat()) / nLayers);
-    }
+    if (best === undefined) throw unreachableShare("pyramidDrop", share, Math.min(...given.flat()) / nLayers);
     return { ...best, ...entry };
   },
 };
@@ -95,9 +93,8 @@ function evenBoundaries(nLayers: number, nStages: number): number[] {
   return Array.from({ length: nStages }, (_, i) => Math.round((nLayers * (i + 1)) / (nStages + 1)));
 }
 
-/** Held above 0, where a ratio ends; every image keeps a row anyway. */
 function powers(lambda: number, n: number): number[] {
-  return Array.from({ length: n }, (_, i) => Math.max(lambda ** (i + 1), 1e-9));
+  return Array.from({ length: n }, (_, i) => Math.max(lambda ** (i + 1), smallestRatio));
 }
 
 function stage(layer: number, ratio: number): LoweredStage {
