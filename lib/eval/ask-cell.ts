@@ -13,6 +13,8 @@ export type EvalModel = Pick<Model, "info" | "stream">;
 export interface AskOptions {
   concurrency: number;
   maxTokens: number;
+  /** Whether the vision tower may be spared for a picture that was asked about before. */
+  cacheImages: boolean;
   signal: AbortSignal | undefined;
 }
 
@@ -25,7 +27,7 @@ export async function askCell(
   set: QuestionSet,
   questions: Question[],
   plan: Plan,
-  { concurrency, maxTokens, signal }: AskOptions,
+  { concurrency, signal, ...options }: AskOptions,
   onAnswer: (answer: Answer) => Promise<void>,
 ): Promise<void> {
   const failed = new AbortController();
@@ -35,7 +37,7 @@ export async function askCell(
     for (const question of pending) {
       const text = set.suffix === "" ? question.text : `${question.text}\n${set.suffix}`;
       const messages = [{ role: "user" as const, content: text }];
-      const reply = await replyOf(model, { messages, images: [question.image], plan, maxTokens, signal: stop });
+      const reply = await replyOf(model, { messages, images: [question.image], plan, ...options, signal: stop });
       await onAnswer(toAnswer(question, set.rule, reply, model.info));
     }
   };

@@ -4,7 +4,7 @@ import { FoveaError } from "../errors.js";
 import { lowerPlan } from "../prune/validate-plan.js";
 import type { Answer } from "./answer.js";
 import { AnswerLog, fileName } from "./answer-log.js";
-import { askCell, type EvalModel } from "./ask-cell.js";
+import { type AskOptions, askCell, type EvalModel } from "./ask-cell.js";
 import { type Cell, type SkippedCell, unpruned } from "./cell.js";
 import type { Question, QuestionSet } from "./question.js";
 import { type CellResult, summarise } from "./summarise.js";
@@ -23,8 +23,13 @@ export interface EvaluateOptions {
   out?: string;
   /** Take up the answers that `out` holds. Default: refuse a folder that holds some. */
   resume?: boolean;
-  /** Questions asked at a time, default 1; more make the run faster and blur the milliseconds. */
+  /** Questions asked at a time while answers are compared, default 1. */
   concurrency?: number;
+  /**
+   * Questions whose milliseconds are measured, default 24: spread over the set and asked again at the end, one at a
+   * time, with nothing cached, each under every plan in turn, so that whatever else the machine does falls on all alike.
+   */
+  timed?: number;
   /** Tokens of an answer at most, default 64. */
   maxTokens?: number;
   /** Stops within one layer or token; the call rejects with the signal's reason. */
@@ -49,11 +54,13 @@ export interface Progress {
 export interface Evaluation {
   model: Pick<ModelInfo, "path" | "family" | "dtype" | "tier" | "threads" | "parameters" | "nLayers">;
   questions: Pick<QuestionSet, "path" | "format" | "rule" | "suffix" | "digest"> & { count: number };
-  settings: { concurrency: number; maxTokens: number };
+  settings: { concurrency: number; maxTokens: number; timed: number };
   /** The unpruned model first. */
   cells: CellResult[];
   skipped: SkippedCell[];
 }
+
+type AskHow = Pick<AskOptions, "concurrency" | "cacheImages">;
 
 const maxConcurrency = 256;
 
@@ -71,41 +78,64 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { model, questions: set, signal, skipped = [] } = options;
   const concurrency = readCount("concurrency", options.concurrency ?? 1, maxConcurrency);
   const maxTokens = readCount("maxTokens", options.maxTokens ?? 64, model.info.contextLength);
+  const timed = spread(byPicture(set.questions), readCount("timed", options.timed ?? 24, Number.MAX_SAFE_INTEGER));
   if (options.resume === true && options.out === undefined) {
     throw new FoveaError("ERR_FOVEA_INVALID_ARGUMENT", "resume needs out, the folder that holds the answers so far.");
   }
   const cells = [unpruned, ...(options.cells ?? [])];
   checkCells(cells, model.info);
   const questions = byPicture(set.questions);
-  const logs = await openLogs(options, cells, maxTokens);
+  const logs = await openLogs(options, "answers", cells, maxTokens);
+  const clocks = await openLogs(options, "timings", cells, maxTokens);
   try {
-    const isAnswered = ({ answers }: AnswerLog) => questions.filter(({ id }) => answers.has(id)).length;
-    const progress = { cells: cells.length, asked: 0, total: cells.length * questions.length };
-    const resumed = logs.reduce((sum, log) => sum + isAnswered(log), 0);
-    const results: CellResult[] = [];
-    let reference: Answer[] | undefined;
-    for (const [i, cell] of cells.entries()) {
-      const log = logs[i] as AnswerLog;
-      const report = () => options.onProgress?.({ ...progress, resumed, cell: cell.name, cellsDone: i });
+    const count = (some: readonly AnswerLog[], of: readonly Question[]) =>
+      some.reduce((sum, { answers }) => sum + of.filter(({ id }) => answers.has(id)).length, 0);
+    const progress = { cells: cells.length, asked: 0, total: cells.length * (questions.length + timed.length) };
+    const resumed = count(logs, questions) + count(clocks, timed);
+    const ask = async (log: AnswerLog, cell: Cell, cellsDone: number, some: readonly Question[], how: AskHow) => {
+      const report = () => options.onProgress?.({ ...progress, resumed, cell: cell.name, cellsDone });
       report();
-      const pending = questions.filter(({ id }) => !log.answers.has(id));
-      await askCell(model, set, pending, cell.plan, { concurrency, maxTokens, signal }, async (answer) => {
+      const pending = some.filter(({ id }) => !log.answers.has(id));
+      await askCell(model, set, pending, cell.plan, { ...how, maxTokens, signal }, async (answer) => {
         await log.add(answer);
         progress.asked += 1;
         report();
       });
-      const answers = questions.map(({ id }) => log.answers.get(id) as Answer);
-      reference ??= answers;
-      results.push(summarise(cell, questions, answers, reference));
+    };
+    for (const [i, cell] of cells.entries()) {
+      await ask(logs[i] as AnswerLog, cell, i, questions, { concurrency, cacheImages: true });
     }
-    return { ...facts(model.info, set), settings: { concurrency, maxTokens }, cells: results, skipped };
+    for (const question of timed) {
+      for (const [i, cell] of cells.entries()) {
+        await ask(clocks[i] as AnswerLog, cell, cells.length, [question], { concurrency: 1, cacheImages: false });
+      }
+    }
+    const answersOf = (log: AnswerLog | undefined, some: readonly Question[]) =>
+      some.map(({ id }) => log?.answers.get(id) as Answer);
+    const reference = answersOf(logs[0], questions);
+    const results = cells.map((cell, i) =>
+      summarise(cell, questions, answersOf(logs[i], questions), reference, answersOf(clocks[i], timed)),
+    );
+    const settings = { concurrency, maxTokens, timed: timed.length };
+    return { ...facts(model.info, set), settings, cells: results, skipped };
   } finally {
-    await Promise.all(logs.map((log) => log.close()));
+    await Promise.all([...logs, ...clocks].map((log) => log.close()));
   }
 }
 
+/** `count` questions at equal steps, or all when there are fewer. */
+function spread(questions: readonly Question[], count: number): Question[] {
+  const n = Math.min(count, questions.length);
+  return Array.from({ length: n }, (_, i) => questions[Math.floor(((i + 0.5) * questions.length) / n)] as Question);
+}
+
 /** A log per cell; all of them before anything is asked, so that what cannot be resumed is refused at once. */
-async function openLogs(options: EvaluateOptions, cells: Cell[], maxTokens: number): Promise<AnswerLog[]> {
+async function openLogs(
+  options: EvaluateOptions,
+  folder: string,
+  cells: Cell[],
+  maxTokens: number,
+): Promise<AnswerLog[]> {
   const { out, resume = false, model, questions } = options;
   const logs: AnswerLog[] = [];
   try {
@@ -121,7 +151,7 @@ async function openLogs(options: EvaluateOptions, cells: Cell[], maxTokens: numb
         maxTokens,
         model: { path, parameters, dtype },
       };
-      logs.push(out === undefined ? new AnswerLog() : await AnswerLog.open(join(out, "answers"), name, header, resume));
+      logs.push(out === undefined ? new AnswerLog() : await AnswerLog.open(join(out, folder), name, header, resume));
     }
     return logs;
   } catch (error) {

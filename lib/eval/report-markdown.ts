@@ -24,13 +24,14 @@ export function reportMarkdown(evaluation: Evaluation): string {
 
 /** What was asked of whom, in one paragraph. */
 export function settingsText({ model, questions, settings }: Evaluation): string {
-  const { concurrency, maxTokens } = settings;
+  const { concurrency, maxTokens, timed } = settings;
   const suffix = questions.suffix === "" ? "" : ` Every question ends with "${questions.suffix}"`;
   return (
     `${questions.count} questions of ${questions.path} (${questions.format}, scored by the rule "${questions.rule}"), ` +
     `answered greedily by ${basename(model.path)} (${model.family}, ${(model.parameters / 1e6).toFixed(1)} M parameters, ` +
     `${model.dtype}, ${model.tier}, ${model.threads} threads), ${concurrency} at a time, at most ${maxTokens} tokens ` +
-    `each.${suffix}`
+    `each. Milliseconds: ${timed} of the questions, asked again one at a time with nothing cached, under every plan in ` +
+    `turn.${suffix}`
   );
 }
 

@@ -5,7 +5,7 @@ import type { Flops } from "./flops.js";
 import type { Question } from "./question.js";
 import { mean, median, type Proportion, proportion, sum } from "./statistics.js";
 
-/** Milliseconds of a phase over all questions. */
+/** Milliseconds of a phase over the questions that were timed. */
 export interface Milliseconds {
   median: number;
   sum: number;
@@ -50,18 +50,20 @@ export interface CellResult {
  *
  * @param answers - one for each question, in the same order.
  * @param reference - the answers without pruning, likewise.
+ * @param timed - answers of any number of questions, asked one at a time with nothing cached.
  */
 export function summarise(
   { name, line, share, plan }: Cell,
   questions: readonly Question[],
   answers: readonly Answer[],
   reference: readonly Answer[],
+  timed: readonly Answer[],
 ): CellResult {
   const scores = answers.map(({ score }) => score);
   const groups = byKey(questions, scores, ({ group }) => group);
   const f1 = f1OfYes(questions, scores);
   const phase = (of: (answer: Answer) => number) => {
-    const values = answers.map(of);
+    const values = timed.map(of);
     return { median: median(values), sum: sum(values) };
   };
   return {

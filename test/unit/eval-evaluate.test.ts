@@ -85,7 +85,12 @@ describe("asking", () => {
   it("questions about one picture one after another, greedily, with the suffix", async () => {
     const model = new FakeModel();
     await evaluate({ model, questions: questionSet(6, { suffix: "Be brief." }), maxTokens: 5 });
-    expect(model.asked).toEqual([0, 3, 1, 4, 2, 5].map((n) => `Question ${n}?\nBe brief.`));
+    const asked = [0, 3, 1, 4, 2, 5].map((n) => `Question ${n}?\nBe brief.`);
+    expect(model.asked).toEqual([...asked, ...asked]); // the second time to measure
+    expect(model.requests.map(({ cacheImages }) => cacheImages)).toEqual([
+      ...Array(6).fill(true),
+      ...Array(6).fill(false),
+    ]);
     expect(model.requests[0]).toMatchObject({ maxTokens: 5, plan: {}, images: [new Uint8Array([0])] });
     expect(model.requests[0]?.temperature).toBeUndefined();
     expect(model.mostAtOnce).toBe(1);
@@ -105,11 +110,12 @@ describe("asking", () => {
       model: new FakeModel(),
       questions: questionSet(3),
       cells: [quarter],
+      timed: 1,
       onProgress: (one) => seen.push(one),
     });
-    expect(seen[0]).toEqual({ cell: "unpruned", cellsDone: 0, cells: 2, resumed: 0, asked: 0, total: 6 });
-    expect(seen.map(({ asked }) => asked)).toEqual([0, 1, 2, 3, 3, 4, 5, 6]);
-    expect(seen.at(-1)).toMatchObject({ cell: quarter.name, cellsDone: 1 });
+    expect(seen[0]).toEqual({ cell: "unpruned", cellsDone: 0, cells: 2, resumed: 0, asked: 0, total: 8 });
+    expect(seen.map(({ asked }) => asked)).toEqual([0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 7, 8]);
+    expect(seen.at(-1)).toMatchObject({ cell: quarter.name, cellsDone: 2 });
   });
 
   it("a failure stops what else is asked, and is what the call rejects with", async () => {
@@ -167,8 +173,8 @@ describe("answers in a folder", () => {
     const model = new FakeModel(answer);
     const seen: Progress[] = [];
     const resumed = await evaluate(options(model, { resume: true, onProgress: (one) => seen.push(one) }));
-    expect(model.requests).toHaveLength(4);
-    expect(seen[0]).toMatchObject({ resumed: 8, asked: 0, total: 12 });
+    expect(model.requests).toHaveLength(4 + 12);
+    expect(seen[0]).toMatchObject({ resumed: 8, asked: 0, total: 24 });
     expect(resumed).toEqual(
       await evaluate({ model: new FakeModel(answer), questions: questionSet(6), cells: [quarter] }),
     );
@@ -192,7 +198,7 @@ describe("answers in a folder", () => {
     const model = new FakeModel(answer);
     const { cells } = await evaluate(options(model, { resume: true, questions: questionSet(8) }));
     expect(cells.map(({ questions }) => questions)).toEqual([8, 8]);
-    expect(model.requests).toHaveLength(2 + 8);
+    expect(model.requests).toHaveLength(2 + 8 + 2 + 8);
   });
 
   it("without resume, a folder that holds answers is refused and left as it is", async () => {

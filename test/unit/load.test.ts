@@ -57,7 +57,9 @@ test("a damaged addon is reported with the system's reason, and the other paths 
 test("FOVEA_NATIVE_PATH is loaded instead of anything else", () => {
   write("build/Release/fovea.node", "not a library");
   const fake = write("fake.cjs", "module.exports = { load: () => 'fake' };");
-  expect(loadBinding(root, { FOVEA_NATIVE_PATH: fake }).load("", { dtype: "auto", threads: 1, imageCacheBytes: 0 })).toBe("fake");
+  expect(
+    loadBinding(root, { FOVEA_NATIVE_PATH: fake }).load("", { dtype: "auto", threads: 1, imageCacheBytes: 0 }),
+  ).toBe("fake");
 });
 
 test("a wrong FOVEA_NATIVE_PATH is not papered over by another addon", () => {

@@ -25,6 +25,7 @@ interface EvalOptions {
   plan?: string[];
   maxTokens?: number;
   concurrency?: number;
+  timed?: number;
   out?: string;
   resume?: boolean;
   json?: boolean;
@@ -54,7 +55,8 @@ export function addEvalCommand(program: Command, context: CliContext): void {
     .option("--prune <spec>", "one more plan, as for fovea ask (repeatable)", usageError(collectSpec))
     .option("--plan <file>", "one more plan, a JSON file (repeatable)", collect)
     .option("--max-tokens <n>", "tokens of an answer at most; default 64", parseNumber)
-    .option("--concurrency <n>", "questions asked at a time; default 1, which blurs no milliseconds", parseNumber)
+    .option("--concurrency <n>", "questions asked at a time; default 1", parseNumber)
+    .option("--timed <n>", "questions to measure milliseconds with, at the end, one at a time; default 24", parseNumber)
     .option("--out <folder>", "write answers as they come, then results.json, report.md and report.html")
     .option("--resume", "with --out: ask only what was not answered yet")
     .option("--json", "print results.json instead of report.md")
@@ -76,7 +78,7 @@ async function run(path: string, options: EvalOptions, context: CliContext): Pro
       questions,
       cells: [...cells, ...(options.prune ?? []), ...plans],
       skipped,
-      ...given(options, ["out", "resume", "concurrency", "maxTokens"]),
+      ...given(options, ["out", "resume", "concurrency", "timed", "maxTokens"]),
       signal,
       onProgress: (progress) => line.update(progress),
     });
