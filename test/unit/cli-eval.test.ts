@@ -20,7 +20,7 @@ const run = (...args: string[]) => runFake(["eval", questions, ...args]);
 
 describe("fovea eval", () => {
   it("prints the report, asks the unpruned model first, frees it", async () => {
-    const ran = await run("--method", "uniform", "--keep", "0.5", "--limit", "2", "--max-tokens", "7");
+    const ran = await run("--method", "uniform", "--keep", "0.5", "--limit", "2", "--max-tokens", "7", "--timed", "1");
     expect(ran).toMatchObject({ code: 0, err: "", disposed: 1, loads: [["fovea-mini", { dtype: "auto" }]] });
     expect(ran.out).toContain("2 questions of");
     expect(ran.out).toMatch(/\| unpruned \|.*\n\| uniform 50 % \|/);
@@ -28,6 +28,8 @@ describe("fovea eval", () => {
       {},
       {},
       ...Array(2).fill({ stages: [{ method: "uniform", keep: 0.5 }] }),
+      {}, // to measure
+      { stages: [{ method: "uniform", keep: 0.5 }] },
     ]);
     expect(ran.requests[0]).toMatchObject({ maxTokens: 7, images: [join(folder, "a.png")] });
   });
@@ -63,7 +65,7 @@ describe("fovea eval", () => {
 
   it("--out writes reports and answers; --resume asks nothing again", async () => {
     const out = join(folder, "run");
-    expect((await run("--out", out)).requests).toHaveLength(3);
+    expect((await run("--out", out)).requests).toHaveLength(3 + 3);
     expect(readFileSync(join(out, "answers", "unpruned.jsonl"), "utf8").split("\n")).toHaveLength(5);
     for (const name of ["results.json", "report.md", "report.html"]) expect(existsSync(join(out, name))).toBe(true);
     const again = await run("--out", out, "--resume");
@@ -122,7 +124,7 @@ describe("progress", () => {
 
   it("is drawn on a terminal only, and wiped", async () => {
     const ran = await runFake(["eval", questions], { isTTY: true });
-    expect(ran.err.startsWith(`\r${"░".repeat(20)} cell 1 of 1, unpruned: 0 of 3\x1b[K`)).toBe(true);
+    expect(ran.err.startsWith(`\r${"░".repeat(20)} cell 1 of 1, unpruned: 0 of 6\x1b[K`)).toBe(true);
     expect(ran.err.endsWith("\r\x1b[K")).toBe(true);
     expect((await run()).err).toBe("");
   });
