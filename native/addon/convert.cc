@@ -84,6 +84,29 @@ Napi::Array shape_to_js(Napi::Env env, const std::vector<int64_t>& shape) {
   return array;
 }
 
+Napi::Object to_js(Napi::Env env, const DraftReport& draft) {
+  auto object = Napi::Object::New(env);
+  object.Set("verifySteps", static_cast<double>(draft.verify_steps));
+  object.Set("drafted", static_cast<double>(draft.drafted));
+  object.Set("accepted", static_cast<double>(draft.accepted));
+  auto skipped = Napi::Array::New(env);
+  for (size_t layer = 0; layer < draft.run.size(); ++layer) {
+    const std::pair<const char*, bool> parts[] = {{"attention", draft.run[layer].attention},
+                                                  {"ffn", draft.run[layer].ffn}};
+    for (const auto& [part, runs] : parts) {
+      if (runs) continue;
+      auto entry = Napi::Object::New(env);
+      entry.Set("layer", static_cast<double>(layer));
+      entry.Set("part", part);
+      skipped.Set(skipped.Length(), entry);
+    }
+  }
+  object.Set("skipped", skipped);
+  object.Set("proposals", static_cast<double>(draft.proposals));
+  object.Set("score", draft.score);
+  return object;
+}
+
 Napi::Object to_js(Napi::Env env, const EndReport& report) {
   auto end = Napi::Object::New(env);
   end.Set("finishReason", report.finish_reason);
@@ -100,7 +123,27 @@ Napi::Object to_js(Napi::Env env, const EndReport& report) {
   timings.Set("select", report.timings.select);
   end.Set("timings", timings);
   end.Set("kvRows", to_typed_array(env, report.kv_rows));
+  if (report.draft) end.Set("draft", to_js(env, *report.draft));
+  if (report.exit) end.Set("exitTokens", to_typed_array(env, report.exit->tokens));
   return end;
+}
+
+// Sums over rows as (n_layers, kinds of rows, parts, [cosine, contribution]) and the rows as (n_layers, kinds).
+Napi::Object to_js(Napi::Env env, DepthReport&& depth) {
+  std::vector<double> sums;
+  std::vector<int32_t> rows;
+  for (const DepthReport::Layer& layer : depth.layers) {
+    for (int kind = 0; kind < DepthReport::kKinds; ++kind) {
+      rows.push_back(static_cast<int32_t>(layer.rows[kind]));
+      for (const DepthReport::Change& sum : layer.sums[kind])
+        sums.insert(sums.end(), {sum.cosine, sum.contribution});
+    }
+  }
+  auto object = Napi::Object::New(env);
+  object.Set("sums", to_typed_array(env, sums));
+  object.Set("rows", to_typed_array(env, rows));
+  object.Set("lastRow", to_float32_array(env, std::move(depth.last_row)));
+  return object;
 }
 
 Napi::Object to_js(Napi::Env env, ForwardReport&& report) {
@@ -119,6 +162,11 @@ Napi::Object to_js(Napi::Env env, ForwardReport&& report) {
   auto stages = Napi::Array::New(env, report.stages.size());
   for (uint32_t i = 0; i < report.stages.size(); ++i) stages.Set(i, to_js(env, report.stages[i]));
   result.Set("stages", stages);
+  if (!report.depth.empty()) {
+    auto depth = Napi::Array::New(env, report.depth.size());
+    for (uint32_t i = 0; i < report.depth.size(); ++i) depth.Set(i, to_js(env, std::move(report.depth[i])));
+    result.Set("depth", depth);
+  }
   return result;
 }
 
@@ -159,6 +207,7 @@ ForwardRequest to_forward_request(const Napi::Object& object) {
   request.logits_to_keep = int_field(object, "logitsToKeep");
   if (request.logits_to_keep < 0) refuse_field("logits_to_keep", "an integer of at least 0");
   request.taps = bool_field(object, "taps");
+  request.depth = bool_field(object, "depth");
   request.keep_lists = bool_field(object, "keepLists");
   return request;
 }

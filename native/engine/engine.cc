@@ -158,7 +158,8 @@ void Engine::flush(Generation& generation) {
   if (generation.finished()) end(generation.id(), {generation.id(), generation.report()});
 }
 
-// One token for every active generation. Those that skip different sub-layers cannot share a step.
+// One token for every active generation; one round for those that draft. Those that skip different sub-layers cannot
+// share a step.
 void Engine::step() {
   for (const auto& generation : active_) {
     if (!generation->cancelled()) continue;
@@ -167,7 +168,12 @@ void Engine::step() {
   }
   std::erase_if(active_, [](const auto& generation) { return generation->finished(); });
   std::vector<Generation*> waiting;
-  for (const auto& generation : active_) waiting.push_back(generation.get());
+  for (const auto& generation : active_) {
+    if (generation->decodes_alone())
+      step_alone(*generation);
+    else
+      waiting.push_back(generation.get());
+  }
   while (!waiting.empty()) {
     const auto& mask = waiting.front()->session().plan.decode;
     const auto others = std::stable_partition(waiting.begin(), waiting.end(),
@@ -176,6 +182,18 @@ void Engine::step() {
     waiting.erase(waiting.begin(), others);
   }
   std::erase_if(active_, [](const auto& generation) { return generation->finished(); });
+}
+
+void Engine::step_alone(Generation& generation) {
+  guarded(generation.id(), [&] {
+    try {
+      generation.step_alone(*model_);
+    } catch (...) {
+      generation.finish("cancelled");  // leaves the active ones; guarded() reports the error
+      throw;
+    }
+    flush(generation);
+  });
 }
 
 void Engine::step_group(const std::vector<Generation*>& group) {

@@ -58,6 +58,7 @@ class Engine {
   void start(Job job);
   void step();
   void step_group(const std::vector<Generation*>& group);
+  void step_alone(Generation& generation);
   void flush(Generation& generation);
   void end(uint32_t id, Event event);
   template <typename Work>

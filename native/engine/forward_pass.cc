@@ -121,9 +121,10 @@ ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest
   if (image != images.count())
     throw Error(ErrorCode::kInvalidArgument, "pixel_values hold " + std::to_string(images.count()) +
                                                  " images; input_ids have image tokens for " + std::to_string(image));
-  if (!prefill(model, session_list, stream, images.taps(), cancelled)) stop();
-
   ForwardReport report;
+  if (request.depth) report.depth.resize(sessions.size());
+  if (!prefill(model, session_list, stream, images.taps(), cancelled, report.depth)) stop();
+
   return_logits(model, request, inputs, stream, stream.hidden.rows() != n_rows, report);
   for (const auto& session : sessions) report.stages.push_back(std::move(session->stages));
   if (request.taps) {

@@ -18,6 +18,8 @@ void Generation::start(Model& model, ImageCache& cache) {
                 "the prompt has " + std::to_string(prompt_rows_) + " rows before pruning; this model's context holds " +
                     std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
   session_.emplace(*model.ops, config, parse_plan(request_.plan, model.plan_bounds()), request_.keep_lists);
+  if (session_->plan.draft) speculation_.emplace(session_->plan);
+  if (session_->plan.exit) early_exit_.emplace(session_->plan);
   sampler_.emplace(request_.sampling, config.vocab);
   sampler_->observe(request_.input_ids);
   token_limit_ = std::min(request_.max_tokens, config.context - prompt_rows_);
@@ -62,6 +64,20 @@ void Generation::accept(std::span<const float> logits) {
   if (++generated_ >= token_limit_) finish("length");
 }
 
+void Generation::step_alone(Model& model) {
+  const Timer timer;
+  if (early_exit_) {
+    accept(early_exit_->step(model, *session_, last_));
+  } else {
+    speculation_->round(model, *session_, {last_, *sampler_, request_.stop_ids, token_limit_ - generated_, *cancelled_},
+                        [&](std::span<const float> logits) {
+                          accept(logits);
+                          return Verdict{last_, finished()};
+                        });
+  }
+  add_decode_ms(timer.milliseconds());
+}
+
 EndReport Generation::report() const {
   EndReport report;
   report.finish_reason = finish_reason_;
@@ -72,6 +88,8 @@ EndReport Generation::report() const {
   report.timings = timings_;
   report.kv_rows = kv_rows_;
   if (session_) report.stages = session_->stages;
+  if (speculation_) report.draft = speculation_->report();
+  if (early_exit_) report.exit = early_exit_->report();
   return report;
 }
 

@@ -7,9 +7,11 @@
 #include <optional>
 
 #include "base/timer.h"
+#include "engine/early_exit.h"
 #include "engine/image_cache.h"
 #include "engine/request.h"
 #include "engine/session.h"
+#include "engine/speculate.h"
 #include "model/model.h"
 
 namespace fovea {
@@ -25,6 +27,11 @@ class Generation {
 
   // Samples from the logits of this request's last row (vocab).
   void accept(std::span<const float> logits);
+
+  // Whether it decodes by step_alone, because its plan drafts or exits early, instead of with the others.
+  bool decodes_alone() const { return speculation_ || early_exit_; }
+  // One round of drafting and checking, or one token that may exit early.
+  void step_alone(Model& model);
 
   // The token to feed to the next decode step.
   int32_t pending() const { return last_; }
@@ -46,6 +53,8 @@ class Generation {
   std::shared_ptr<const std::atomic<bool>> cancelled_;
   std::optional<Session> session_;
   std::optional<Sampler> sampler_;
+  std::optional<Speculation> speculation_;
+  std::optional<EarlyExit> early_exit_;
   Timer since_submit_;
   Timings timings_;
   std::vector<int32_t> kv_rows_;

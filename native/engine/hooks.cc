@@ -40,10 +40,11 @@ SubLayers PrefillHook::sub_layers(int layer) const {
 }
 
 void DecodeHook::before_layer(int layer, RowStream& stream) {
-  for (size_t i = 0; i < sessions_.size(); ++i)
-    stream.positions[i] = sessions_[i]->next_position[static_cast<size_t>(layer)]++;
+  for (size_t i = 0; i < sessions_.size(); ++i) {
+    const Sequence& sequence = stream.sequences[i];
+    for (int64_t row = sequence.begin; row < sequence.begin + sequence.count; ++row)
+      stream.positions[static_cast<size_t>(row)] = sessions_[i]->next_position[static_cast<size_t>(layer)]++;
+  }
 }
-
-SubLayers DecodeHook::sub_layers(int layer) const { return sessions_.front()->plan.decode[static_cast<size_t>(layer)]; }
 
 }  // namespace fovea

@@ -32,13 +32,16 @@ class PrefillHook final : public LayerHook {
 
 class DecodeHook final : public LayerHook {
  public:
-  explicit DecodeHook(std::span<Session* const> sessions) : sessions_(sessions) {}
+  explicit DecodeHook(std::span<Session* const> sessions) : DecodeHook(sessions, sessions.front()->plan.decode) {}
+  // run (n_layers): the sub-layers that run, instead of those of the plan.
+  DecodeHook(std::span<Session* const> sessions, const std::vector<SubLayers>& run) : sessions_(sessions), run_(run) {}
 
   void before_layer(int layer, RowStream& stream) override;
-  SubLayers sub_layers(int layer) const override;
+  SubLayers sub_layers(int layer) const override { return run_[static_cast<size_t>(layer)]; }
 
  private:
   std::span<Session* const> sessions_;
+  const std::vector<SubLayers>& run_;
 };
 
 }  // namespace fovea

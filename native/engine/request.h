@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
+#include "engine/depth_probe.h"
 #include "engine/sample.h"
 
 namespace fovea {
@@ -38,6 +40,7 @@ struct ForwardRequest {
   int64_t logits_to_keep = 0;  // last rows per sequence; 0: all
   bool taps = false;           // return vision features and projected rows too
   bool keep_lists = false;
+  bool depth = false;  // measure what every layer does
 };
 
 struct StageReport {
@@ -61,6 +64,19 @@ struct TokensReport {
   bool logprobs = false;  // the tokens' log-probabilities mean something
 };
 
+struct DraftReport {  // of self-speculative decoding
+  int64_t verify_steps = 0;
+  int64_t drafted = 0;         // tokens
+  int64_t accepted = 0;        // of them
+  std::vector<SubLayers> run;  // (n_layers) what drafts ran at the end
+  int64_t proposals = 0;       // sets that the search scored
+  double score = 0;            // of the best one
+};
+
+struct ExitReport {
+  std::vector<int32_t> tokens;  // (n_layers) that stopped after each layer
+};
+
 struct EndReport {
   std::string finish_reason;  // "stop", "length", "cancelled"
   int64_t prompt_rows = 0;
@@ -70,6 +86,8 @@ struct EndReport {
   std::vector<StageReport> stages;
   Timings timings;
   std::vector<int32_t> kv_rows;  // (n_layers) rows of the prompt in the cache
+  std::optional<DraftReport> draft;
+  std::optional<ExitReport> exit;
 };
 
 struct HostTensor {
@@ -83,6 +101,7 @@ struct ForwardReport {
   HostTensor vision_features;              // (n_images, image_rows, d_features), only with taps
   HostTensor projected;                    // (n_images, image_rows, d_model), only with taps
   std::vector<std::vector<StageReport>> stages;
+  std::vector<DepthReport> depth;  // per sequence, only if asked for
 };
 
 struct ErrorReport {

@@ -69,6 +69,10 @@ void validate(const SamplingParams& params) {
   check_range("logprobs", params.logprobs, params.logprobs >= -1 && params.logprobs <= kMaxLogprobs, "-1 to 100");
 }
 
+double top_probability(std::span<const float> logits) {
+  return std::exp(*std::max_element(logits.begin(), logits.end()) - log_sum_exp(logits));
+}
+
 Sampler::Sampler(const SamplingParams& params, int64_t vocab) : params_(params), random_(params.seed) {
   validate(params);
   if (vocab < 1 || vocab > INT32_MAX) throw Error(ErrorCode::kInternal, "vocabulary size out of range");

@@ -36,6 +36,9 @@ struct SampledToken {
   std::vector<TokenLogprob> top;  // likeliest first, ties to the lower id
 };
 
+// The probability of the likeliest token, of the raw logits (vocab).
+double top_probability(std::span<const float> logits);
+
 class Sampler {
  public:
   // Validates the params. vocab: size of every row of logits.

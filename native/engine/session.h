@@ -18,6 +18,15 @@ struct Session {
         cache(ops, config.n_layers, config.n_kv_heads, config.d_head),
         next_position(static_cast<size_t>(config.n_layers), 0) {}
 
+  // Forgets the last n decoded rows, which ran through the sub-layers `run` (n_layers). Layers differ in length, so
+  // this counts rows and sets no length.
+  void roll_back(int64_t n, const std::vector<SubLayers>& run) {
+    for (int layer = 0; layer < cache.n_layers(); ++layer) {
+      if (run[static_cast<size_t>(layer)].attention) cache.drop_last(layer, n);
+      next_position[static_cast<size_t>(layer)] -= static_cast<int32_t>(n);
+    }
+  }
+
   LoweredPlan plan;
   bool keep_lists;
   KvCache cache;

@@ -11,28 +11,49 @@ std::vector<KvCache*> caches_of(std::span<Session* const> sessions) {
   return caches;
 }
 
+// Runs tokens through the decoder, rows_each of every session, one session after another. Returns the final stream.
+Tensor run_tokens(Model& model, std::span<Session* const> sessions, std::span<const int32_t> ids, int64_t rows_each,
+                  const std::vector<SubLayers>& run, DeviceArray& hidden) {
+  const auto n = static_cast<int64_t>(ids.size());
+  RowStream stream;
+  stream.hidden = hidden.resize(*model.ops, {n, model.decoder->config().d_model});
+  stream.positions.resize(ids.size());
+  for (int64_t begin = 0; begin < n; begin += rows_each) stream.sequences.push_back({begin, rows_each, {}, {}});
+  model.decoder->embed(ids, stream.hidden);
+  DecodeHook hook(sessions, run);
+  static const std::atomic<bool> kNever = false;  // a step is short: cancellation is seen between steps
+  model.decoder->forward(stream, caches_of(sessions), hook, kNever);
+  return stream.hidden;
+}
+
 }  // namespace
 
 bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream, const std::vector<TapValues>& taps,
-             const std::atomic<bool>& cancelled) {
+             const std::atomic<bool>& cancelled, std::span<DepthReport> depth) {
   for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->prompt_rows = stream.sequences[i].origin.back() + 1;
   PrefillHook hook(*model.ops, *model.decoder, sessions, taps);
   hook.projected(stream);
-  return model.decoder->forward(stream, caches_of(sessions), hook, cancelled);
+  if (depth.empty()) return model.decoder->forward(stream, caches_of(sessions), hook, cancelled);
+  DepthProbe probe(*model.ops, hook, depth);
+  if (!model.decoder->forward(stream, caches_of(sessions), probe, cancelled)) return false;
+  probe.finish(stream);
+  return true;
 }
 
 void decode_step(Model& model, std::span<Session* const> sessions, std::span<const int32_t> ids, DeviceArray& hidden,
                  const Tensor& logits) {
-  const auto n = static_cast<int64_t>(sessions.size());
-  RowStream stream;
-  stream.hidden = hidden.resize(*model.ops, {n, model.decoder->config().d_model});
-  stream.positions.resize(sessions.size());
-  for (int64_t i = 0; i < n; ++i) stream.sequences.push_back({i, 1, {}, {}});
-  model.decoder->embed(ids, stream.hidden);
-  DecodeHook hook(sessions);
-  static const std::atomic<bool> kNever = false;  // a step is short: cancellation is seen between steps
-  model.decoder->forward(stream, caches_of(sessions), hook, kNever);
-  model.decoder->logits(stream.hidden, logits);
+  model.decoder->logits(run_tokens(model, sessions, ids, 1, sessions.front()->plan.decode, hidden), logits);
+}
+
+void decode_rows(Model& model, Session& session, std::span<const int32_t> ids, const std::vector<SubLayers>& run,
+                 DeviceArray& hidden, DeviceArray& logits, std::vector<float>& host) {
+  const auto n = static_cast<int64_t>(ids.size());
+  const int64_t vocab = model.decoder->config().vocab;
+  Session* const sessions[] = {&session};
+  const Tensor out = logits.resize(*model.ops, {n, vocab});
+  model.decoder->logits(run_tokens(model, sessions, ids, n, run, hidden), out);
+  host.resize(static_cast<size_t>(n * vocab));
+  model.ops->copy_to_host(out, host.data());
 }
 
 }  // namespace fovea

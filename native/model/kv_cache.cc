@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace fovea {
 
 KvCache::KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head)
@@ -20,6 +22,13 @@ void KvCache::append(int layer, const Tensor& k, const Tensor& v) {
   ops_.copy(k, view(cache.k, cache.capacity).slice(cache.length, k.rows()));
   ops_.copy(v, view(cache.v, cache.capacity).slice(cache.length, v.rows()));
   cache.length += k.rows();
+}
+
+void KvCache::drop_last(int layer, int64_t n) {
+  Layer& cache = layers_[static_cast<size_t>(layer)];
+  if (n < 0 || n > cache.length)
+    throw Error(ErrorCode::kInternal, "a layer's cache was asked to drop more rows than it holds");
+  cache.length -= n;
 }
 
 void KvCache::reserve(Layer& layer, int64_t rows) {

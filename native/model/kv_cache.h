@@ -15,6 +15,9 @@ class KvCache {
   // Appends rows to a layer; k and v are (n, n_kv_heads, d_head). Keys are stored rotated.
   void append(int layer, const Tensor& k, const Tensor& v);
 
+  // Forgets the last n rows of a layer, n <= length(layer).
+  void drop_last(int layer, int64_t n);
+
   Tensor keys(int layer) const;    // (length, n_kv_heads, d_head)
   Tensor values(int layer) const;  // (length, n_kv_heads, d_head)
   int64_t length(int layer) const { return layers_[static_cast<size_t>(layer)].length; }

@@ -73,6 +73,9 @@ LoweredPlan parse_plan(const std::string& text, const PlanBounds& bounds) {
     plan.stages.push_back(parse_stage(item, bounds, plan.taps));
   }
   for (const Json& item : objects(json, "skip")) parse_skip(item, n_layers, plan);
+  if (json.has("draft")) plan.draft = parse_draft(json.required_object("draft"), plan.decode);
+  if (json.has("exit")) plan.exit = parse_exit(json.required_object("exit"), n_layers);
+  if (plan.draft && plan.exit) json.refuse("exit", "either draft or exit: guesses are checked by the whole decoder");
   return plan;
 }
 

@@ -3,23 +3,18 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "prune/depth_plan.h"
 #include "prune/gather.h"
 #include "prune/step.h"
 
 namespace fovea {
 
 enum class Phase { kPrefill, kDecode };
-
-// Which sub-layers of a decoder layer run.
-struct SubLayers {
-  bool attention = true;
-  bool ffn = true;
-  bool operator==(const SubLayers&) const = default;
-};
 
 struct PlanStage {
   std::string name;  // for the report
@@ -40,6 +35,8 @@ struct LoweredPlan {
   std::set<TowerTap> taps;         // what the stages want to know of the tower; layers as in TowerTap
   std::vector<SubLayers> prefill;  // (n_layers)
   std::vector<SubLayers> decode;   // (n_layers)
+  std::optional<DraftPlan> draft;  // never together with exit
+  std::optional<ExitPlan> exit;
 
   const std::vector<SubLayers>& sub_layers(Phase phase) const { return phase == Phase::kPrefill ? prefill : decode; }
 };

@@ -12,48 +12,74 @@ float Decoder::attention_scale() const { return 1.0F / std::sqrt(static_cast<flo
 void Decoder::embed(std::span<const int32_t> ids, const Tensor& out) const { ops_.embed(weights_.embedding, ids, out); }
 
 bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                      const std::atomic<bool>& cancelled) {
-  std::vector<int32_t> rotated;  // positions that rope_ holds
-  for (int layer = 0; layer < config_.n_layers; ++layer) {
+                      const std::atomic<bool>& cancelled, LayerRange layers) {
+  std::vector<int32_t> rotated;
+  for (int layer = layers.begin; layer < layers.end; ++layer) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     hook.before_layer(layer, stream);
     const SubLayers run = hook.sub_layers(layer);
     if (run.attention) {
-      if (rotated != stream.positions) {
-        rotated = stream.positions;
-        ops_.rope_table(rotated, config_.inv_freq, rope_.resize(ops_, {stream.hidden.rows(), config_.d_head}));
-      }
+      rotate_to(stream, rotated);
       attend(layer, stream, caches);
     }
+    hook.after_attention(layer, stream);
     if (run.ffn) feed_forward(layer, stream);
+    hook.after_ffn(layer, stream);
   }
   return true;
+}
+
+void Decoder::fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers) {
+  std::vector<int32_t> rotated;
+  for (int layer = layers.begin; layer < layers.end; ++layer) {
+    hook.before_layer(layer, stream);
+    if (!hook.sub_layers(layer).attention) continue;  // nobody reads that cache
+    rotate_to(stream, rotated);
+    append_keys(layer, stream, caches);
+  }
+}
+
+// Makes rope_ the table of the stream's positions; rotated are those it holds.
+void Decoder::rotate_to(const RowStream& stream, std::vector<int32_t>& rotated) {
+  if (rotated == stream.positions) return;
+  rotated = stream.positions;
+  ops_.rope_table(rotated, config_.inv_freq, rope_.resize(ops_, {stream.hidden.rows(), config_.d_head}));
+}
+
+// Appends the keys and values of every row to its sequence's cache. Returns the normed rows (n_rows, d_model).
+Tensor Decoder::append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches) {
+  const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
+  const int64_t m = stream.hidden.rows();
+  const Tensor normed = normed_.resize(ops_, {m, config_.d_model});
+  const Tensor k = k_.resize(ops_, {m, config_.n_kv_heads * config_.d_head});
+  const Tensor v = v_.resize(ops_, {m, config_.n_kv_heads * config_.d_head});
+  const Tensor k_heads = k.reshape_rows({config_.n_kv_heads, config_.d_head});
+  const Tensor v_heads = v.reshape_rows({config_.n_kv_heads, config_.d_head});
+  ops_.rms_norm(stream.hidden, w.input_norm.view(), config_.rms_eps, normed);
+  ops_.linear(normed, *w.k, w.k_bias.view(), k);
+  ops_.linear(normed, *w.v, w.v_bias.view(), v);
+  ops_.rope(k_heads, rope_.view());
+  for (size_t s = 0; s < stream.sequences.size(); ++s) {
+    const Sequence& sequence = stream.sequences[s];
+    caches[s]->append(layer, k_heads.slice(sequence.begin, sequence.count),
+                      v_heads.slice(sequence.begin, sequence.count));
+  }
+  return normed;
 }
 
 void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* const> caches) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t m = stream.hidden.rows();
-  const Tensor normed = normed_.resize(ops_, {m, config_.d_model});
+  const Tensor normed = append_keys(layer, stream, caches);
   const Tensor q = q_.resize(ops_, {m, config_.n_heads * config_.d_head});
-  const Tensor k = k_.resize(ops_, {m, config_.n_kv_heads * config_.d_head});
-  const Tensor v = v_.resize(ops_, {m, config_.n_kv_heads * config_.d_head});
   const Tensor attended = attended_.resize(ops_, {m, config_.n_heads * config_.d_head});
   const Tensor q_heads = q.reshape_rows({config_.n_heads, config_.d_head});
-  const Tensor k_heads = k.reshape_rows({config_.n_kv_heads, config_.d_head});
-  const Tensor v_heads = v.reshape_rows({config_.n_kv_heads, config_.d_head});
-
-  ops_.rms_norm(stream.hidden, w.input_norm.view(), config_.rms_eps, normed);
   ops_.linear(normed, *w.q, w.q_bias.view(), q);
-  ops_.linear(normed, *w.k, w.k_bias.view(), k);
-  ops_.linear(normed, *w.v, w.v_bias.view(), v);
   ops_.rope(q_heads, rope_.view());
-  ops_.rope(k_heads, rope_.view());
 
   std::vector<AttentionSegment> segments;
   for (size_t s = 0; s < stream.sequences.size(); ++s) {
     const Sequence& sequence = stream.sequences[s];
-    caches[s]->append(layer, k_heads.slice(sequence.begin, sequence.count),
-                      v_heads.slice(sequence.begin, sequence.count));
     segments.push_back({sequence.begin, sequence.count, caches[s]->keys(layer), caches[s]->values(layer), true});
   }
   ops_.attention(q_heads, segments, attention_scale(), attended.reshape_rows({config_.n_heads, config_.d_head}));

@@ -58,6 +58,15 @@ class LayerHook {
   // Before anything of this layer runs. May drop rows and change positions.
   virtual void before_layer(int layer, RowStream& stream) = 0;
   virtual SubLayers sub_layers(int layer) const = 0;
+  // After a half of this layer was added to the stream, or left out.
+  virtual void after_attention(int /*layer*/, const RowStream& /*stream*/) {}
+  virtual void after_ffn(int /*layer*/, const RowStream& /*stream*/) {}
+};
+
+// Decoder layers [begin, end).
+struct LayerRange {
+  int begin = 0;
+  int end = 0;
 };
 
 class Decoder {
@@ -72,7 +81,17 @@ class Decoder {
   // Runs every layer over stream.hidden in place and appends to caches, one per sequence. Returns false, leaving the
   // stream half done, if cancelled became true; it is looked at before each layer.
   bool forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-               const std::atomic<bool>& cancelled);
+               const std::atomic<bool>& cancelled) {
+    return forward(stream, caches, hook, cancelled, {0, config_.n_layers});
+  }
+
+  // The same for some of the layers: one range after another computes what all at once do, bit for bit.
+  bool forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, const std::atomic<bool>& cancelled,
+               LayerRange layers);
+
+  // Appends to the caches of these layers the keys and values that they would make of the stream as it is, without
+  // running them: for rows that end early and are attended to by later ones.
+  void fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers);
 
   // Final norm and head: rows (m, d_model) to out (m, vocab). The rows are overwritten.
   void logits(const Tensor& rows, const Tensor& out);
@@ -89,6 +108,8 @@ class Decoder {
   float attention_scale() const;
 
  private:
+  void rotate_to(const RowStream& stream, std::vector<int32_t>& rotated);
+  Tensor append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches);
   void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches);
   void feed_forward(int layer, const RowStream& stream);
 
