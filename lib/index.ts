@@ -3,16 +3,34 @@
  *
  * @packageDocumentation
  */
+export {
+  type CalibrateOptions,
+  type Calibration,
+  type CalibrationSample,
+  calibrate,
+} from "./calibrate/calibrate.js";
+export type { DepthTable, RowKind } from "./calibrate/depth-table.js";
 export { cpuInfo } from "./engine/cpu-info.js";
+export type { DepthProfile, LayerDepth, RowChange, RowsDepth } from "./engine/depth-profile.js";
 export type { ForwardResult } from "./engine/forward.js";
 export type { GenerateOptions } from "./engine/generate-options.js";
 export type { ForwardInputs, ForwardOptions, ModelInputs, TensorInput } from "./engine/inputs.js";
 export { type LoadOptions, loadModel } from "./engine/load-model.js";
 export { Model, type ModelInfo } from "./engine/model.js";
-export type { Reply, StageReport, StreamEvent, Timings, Token, Usage } from "./engine/reply.js";
+export type { DraftUsage, ExitUsage, Reply, StageReport, StreamEvent, Timings, Token, Usage } from "./engine/reply.js";
 export { FoveaError, type FoveaErrorCode } from "./errors.js";
-export type { CpuInfo, NativeModelInfo, NativeStageReport } from "./native/binding.js";
-export type { LoweredPlan, LoweredStage, Plan, PlanStage, SkipLayers } from "./prune/plan.js";
+export type { CpuInfo, NativeDraftReport, NativeModelInfo, NativeStageReport } from "./native/binding.js";
+export type {
+  Draft,
+  DraftSearch,
+  Exit,
+  LoweredDraft,
+  LoweredPlan,
+  LoweredStage,
+  Plan,
+  PlanStage,
+  SkipLayers,
+} from "./prune/plan.js";
 export type { GatherStep, Hook, KeepBudget, ProbeStep, SelectStep, Step } from "./prune/step.js";
 export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";
 export type { ImageInput, RawImage } from "./vision/image-input.js";

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { FoveaError } from "../errors.js";
+import { parseDraftSpec, parseExitSpec } from "../prune/parse-depth-spec.js";
 import { parsePruneSpec } from "../prune/parse-prune-spec.js";
 import { parseSkipSpec } from "../prune/parse-skip-spec.js";
-import type { Plan, PlanStage, SkipLayers } from "../prune/plan.js";
+import type { Draft, Exit, Plan, PlanStage, SkipLayers } from "../prune/plan.js";
 
 /** The options that make a plan, as commander hands them over. */
 export interface PlanOptions {
@@ -11,6 +12,8 @@ export interface PlanOptions {
   prune?: PlanStage[];
   skipLayers?: SkipLayers[];
   positions?: "compact" | "original";
+  draft?: Draft | true;
+  exit?: Exit | true;
 }
 
 /** Adds the options that make a plan: a file, or its parts. */
@@ -21,6 +24,8 @@ export function addPlanOptions(command: Command): Command {
         "prune",
         "skipLayers",
         "positions",
+        "draft",
+        "exit",
       ]),
     )
     .option(
@@ -38,17 +43,38 @@ export function addPlanOptions(command: Command): Command {
         "compact",
         "original",
       ]),
+    )
+    .option(
+      "--draft [spec]",
+      "guess tokens without some sub-layers, check them with all: the same text; as in attention:3-5,max:8; alone, the " +
+        "sub-layers are searched for",
+      usageError(parseDraftSpec),
+    )
+    .addOption(
+      new Option("--exit [spec]", "stop a token at the first layer that is sure enough, as in layers:4-6,q:0.5")
+        .argParser(usageError(parseExitSpec))
+        .conflicts("draft"),
     );
 }
 
 /** The plan that the options describe; undefined when there are none. Only the engine knows whether it fits a model. */
-export async function readPlan({ plan, prune, skipLayers, positions }: PlanOptions): Promise<Plan | undefined> {
+export async function readPlan({
+  plan,
+  prune,
+  skipLayers,
+  positions,
+  draft,
+  exit,
+}: PlanOptions): Promise<Plan | undefined> {
   if (plan !== undefined) return readPlanFile(plan);
-  if (prune === undefined && skipLayers === undefined && positions === undefined) return undefined;
+  const parts = [prune, skipLayers, positions, draft, exit];
+  if (parts.every((part) => part === undefined)) return undefined;
   return {
     ...(positions !== undefined && { positions }),
     ...(prune !== undefined && { stages: prune }),
     ...(skipLayers !== undefined && { skipLayers }),
+    ...(draft !== undefined && { draft: draft === true ? {} : draft }),
+    ...(exit !== undefined && { exit: exit === true ? {} : exit }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addAskCommand } from "./commands/ask.js";
 import { addEvalCommand } from "./commands/eval.js";
+import { addCalibrateCommand } from "./commands/calibrate.js";
 import { addInfoCommand } from "./commands/info.js";
 import type { CliContext } from "./context.js";
 import { formatError } from "./format-error.js";
@@ -20,6 +21,7 @@ export async function runCli(args: string[], context: CliContext): Promise<numbe
     .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
   addAskCommand(program, context);
   addEvalCommand(program, context);
+  addCalibrateCommand(program, context);
   addInfoCommand(program, context);
   try {
     await program.parseAsync(args, { from: "user" });

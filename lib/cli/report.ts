@@ -2,7 +2,7 @@ import type { Reply, StageReport, Usage } from "../index.js";
 
 /** What a reply cost and what was dropped, for people: a few lines of text. */
 export function report(reply: Reply): string[] {
-  return [rowsLine(reply.usage), ...skippedLines(reply.usage), timingsLine(reply)];
+  return [rowsLine(reply.usage), ...skippedLines(reply.usage), ...depthLines(reply.usage), timingsLine(reply)];
 }
 
 function rowsLine({ visualRows, promptRows, stages }: Usage): string {
@@ -24,6 +24,18 @@ function skippedLines({ skipped }: Usage): string[] {
   if (skipped.length === 0) return [];
   const names = skipped.map(({ part, layer, phase }) => `${part} ${layer}${phase === "both" ? "" : ` in ${phase}`}`);
   return [`skipped ${names.join(", ")}`];
+}
+
+function depthLines({ draft, exit }: Usage): string[] {
+  const lines: string[] = [];
+  if (draft !== undefined) {
+    const { accepted, drafted, verifySteps, acceptance } = draft;
+    const share = drafted === 0 ? "" : ` (${Math.round(acceptance * 100)} %)`;
+    lines.push(`drafts: ${accepted} of ${drafted} tokens accepted${share} in ${verifySteps} verify steps`);
+  }
+  if (exit !== undefined)
+    lines.push(`left after layer ${exit.meanLayer.toFixed(1)} of ${exit.tokens.length - 1} on average`);
+  return lines;
 }
 
 function timingsLine({ usage, timings, finishReason }: Reply): string {

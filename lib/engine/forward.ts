@@ -1,5 +1,6 @@
 import { FoveaError } from "../errors.js";
 import type { NativeForwardRequest, NativeForwardResult, NativeImage } from "../native/binding.js";
+import { type DepthProfile, depthProfile } from "./depth-profile.js";
 import type { ForwardInputs, ForwardOptions, TensorInput } from "./inputs.js";
 import type { StageReport } from "./reply.js";
 
@@ -15,6 +16,8 @@ export interface ForwardResult {
   visionFeatures?: TensorInput<Float32Array>;
   /** (images, rows per image, d_model), with `taps`. */
   projected?: TensorInput<Float32Array>;
+  /** Per sequence: what every decoder layer did, with `depth`. */
+  depth?: DepthProfile[];
 }
 
 /** Checks the inputs' types and shapes and lays them out for the addon. */
@@ -35,18 +38,20 @@ export function readForward(inputs: ForwardInputs, plan: string, options: Forwar
     logitsToKeep: options.logitsToKeep ?? 0,
     taps: options.taps ?? false,
     keepLists: options.keepLists ?? false,
+    depth: options.depth ?? false,
   };
 }
 
 /** Gives the addon's arrays their shapes. */
 export function readForwardResult(result: NativeForwardResult): ForwardResult {
-  const { logits, shape, rows, stages, visionFeatures, visionShape, projected, projectedShape } = result;
+  const { logits, shape, rows, stages, visionFeatures, visionShape, projected, projectedShape, depth } = result;
   return {
     logits: { data: logits, shape },
     rows,
     stages,
     ...(visionFeatures && visionShape && { visionFeatures: { data: visionFeatures, shape: visionShape } }),
     ...(projected && projectedShape && { projected: { data: projected, shape: projectedShape } }),
+    ...(depth && { depth: depth.map(depthProfile) }),
   };
 }
 

@@ -30,6 +30,8 @@ export interface ForwardOptions {
   taps?: boolean;
   /** Report which rows every stage kept. */
   keepLists?: boolean;
+  /** Measure what every decoder layer does to the rows. */
+  depth?: boolean;
   /** Stops the pass within one layer. */
   signal?: AbortSignal;
 }

@@ -234,7 +234,9 @@ export class Model {
 }
 
 function nativePlan(plan: LoweredPlan): string {
-  return plan.stages.length === 0 && plan.skip.length === 0 ? "" : JSON.stringify(plan);
+  const { stages, skip, draft, exit } = plan;
+  const isEmpty = stages.length === 0 && skip.length === 0 && draft === undefined && exit === undefined;
+  return isEmpty ? "" : JSON.stringify(plan);
 }
 
 function disposed(): FoveaError {

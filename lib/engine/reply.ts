@@ -1,4 +1,4 @@
-import type { NativeStageReport } from "../native/binding.js";
+import type { NativeDraftReport, NativeStageReport } from "../native/binding.js";
 import type { LoweredPlan } from "../prune/plan.js";
 
 /** What a stage of the plan did to each image's rows. */
@@ -19,6 +19,34 @@ export interface Usage {
   skipped: LoweredPlan["skip"];
   /** Rows of the prompt that the KV cache of each decoder layer holds. */
   kvRows: number[];
+  /** With a plan that drafts. */
+  draft?: DraftUsage;
+  /** With a plan that exits early. */
+  exit?: ExitUsage;
+}
+
+/** What drafting did. Every verify step also yields one token that was not guessed. */
+export interface DraftUsage {
+  /** Forwards of the whole model. */
+  verifySteps: number;
+  /** Tokens guessed. */
+  drafted: number;
+  /** Guesses that were right. */
+  accepted: number;
+  /** accepted / drafted; 0 when nothing was guessed. */
+  acceptance: number;
+  /** What guesses left out at the end, the plan's own skips included; with a search, the best set found. */
+  skipped: NativeDraftReport["skipped"];
+  /** With a search: sets proposed, and the share of its tokens that the best one guesses. */
+  search?: { proposals: number; score: number };
+}
+
+/** Where decoded tokens stopped. */
+export interface ExitUsage {
+  /** Tokens that stopped after each decoder layer; the first token of a reply, which prefill yields, is not counted. */
+  tokens: number[];
+  /** Mean 0-based layer after which they stopped; the last layer's when nothing was decoded. */
+  meanLayer: number;
 }
 
 /** Milliseconds of a request. */

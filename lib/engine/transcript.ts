@@ -3,6 +3,7 @@ import type { LoweredPlan } from "../prune/plan.js";
 import { Detokenizer } from "../text/detokenizer.js";
 import { StopMatcher } from "../text/stop.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import { draftUsage, exitUsage } from "./depth-usage.js";
 import type { Reply, Timings, Token } from "./reply.js";
 
 /** The text of an answer as it grows: tokens in, certain text out, ended by a stop string. */
@@ -57,6 +58,8 @@ export class Transcript {
         stages: end.stages,
         skipped: plan.skip,
         kvRows: [...end.kvRows],
+        ...(end.draft && { draft: draftUsage(end.draft, plan) }),
+        ...(end.exitTokens && { exit: exitUsage([...end.exitTokens]) }),
       },
       timings: { ...times, ...end.timings },
     };

@@ -103,6 +103,8 @@ export interface NativeForwardRequest {
   /** Return vision features and projected rows too. */
   taps: boolean;
   keepLists: boolean;
+  /** Measure what every decoder layer does. */
+  depth: boolean;
 }
 
 /** Rows of one stage. */
@@ -125,6 +127,27 @@ export interface NativeTimings {
   select: number;
 }
 
+/** What self-speculative decoding did. */
+export interface NativeDraftReport {
+  verifySteps: number;
+  drafted: number;
+  accepted: number;
+  /** What drafts left out at the end of the generation. */
+  skipped: { layer: number; part: "attention" | "ffn" }[];
+  proposals: number;
+  score: number;
+}
+
+/** What every decoder layer did to one sequence. */
+export interface NativeDepth {
+  /** Sums over rows: (n_layers, [text, visual], [attention, ffn, block], [cosine, contribution]). */
+  sums: Float64Array;
+  /** (n_layers, [text, visual]) */
+  rows: Int32Array;
+  /** (n_layers + 1, d_model): the stream's last row as it enters each layer, and at the end. */
+  lastRow: Float32Array;
+}
+
 /** Everything known about a request when it ends. */
 export interface NativeEnd {
   finishReason: "stop" | "length" | "cancelled";
@@ -137,6 +160,10 @@ export interface NativeEnd {
   timings: NativeTimings;
   /** Rows of the prompt that each layer's KV cache holds. */
   kvRows: Int32Array;
+  /** With a plan that drafts. */
+  draft?: NativeDraftReport;
+  /** With a plan that exits early: tokens that stopped after each layer. */
+  exitTokens?: Int32Array;
 }
 
 /** One sampled token with its log-probability and alternatives if asked for. */
@@ -159,6 +186,8 @@ export interface NativeForwardResult {
   projected?: Float32Array;
   projectedShape?: number[];
   stages: NativeStageReport[][];
+  /** Per sequence, when depth was set. */
+  depth?: NativeDepth[];
 }
 
 /** What the engine thread tells JavaScript; delivered in batches by the doorbell. */

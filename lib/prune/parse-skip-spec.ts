@@ -22,12 +22,17 @@ function parseEntry(piece: string): SkipLayers {
     throw planError(`"${piece}"`, part ?? "", "attention, ffn or block, then a colon and layers, as in ffn:3-5");
   }
   if (layers === undefined || rest.length > 0) throw planError(`"${piece}"`, piece, "part:layers or part:layers:phase");
-  const entry: SkipLayers = { part, layers: layers.split("+").flatMap((range) => parseRange(range.trim(), piece)) };
+  const entry: SkipLayers = { part, layers: parseLayers(layers, piece) };
   if (phase === undefined) return entry;
   if (phase !== "both" && phase !== "prefill" && phase !== "decode") {
     throw planError(`"${piece}"`, phase, "a phase: both, prefill or decode");
   }
   return { ...entry, phase };
+}
+
+/** Layers and ranges joined by plus signs, as in 3-5+7. */
+export function parseLayers(text: string, piece: string): number[] {
+  return text.split("+").flatMap((range) => parseRange(range.trim(), piece));
 }
 
 function parseRange(text: string, piece: string): number[] {

@@ -11,6 +11,10 @@ export interface Plan {
   stages?: PlanStage[];
   /** Sub-layers that do not run. */
   skipLayers?: SkipLayers[];
+  /** Guess tokens with a part of the model and check them with all of it: the same text in fewer steps. */
+  draft?: Draft;
+  /** Stop each generated token at the first layer that is sure enough. Not together with `draft`. */
+  exit?: Exit;
 }
 
 /** One entry of a plan: a method's name and its options. */
@@ -26,6 +30,54 @@ export interface SkipLayers {
   layers: number[];
   /** Default `both`. Attention skipped in prefill only is refused: decode would read a cache nobody wrote. */
   phase?: "both" | "prefill" | "decode";
+}
+
+/**
+ * Self-speculative decoding: the model without some sub-layers guesses a few tokens, the whole model checks them in one
+ * forward and says the first one that was wrong, or one more. The tokens are those of ordinary decoding, also when
+ * sampling: the guesses are drawn with the sampler's own random numbers.
+ */
+export interface Draft {
+  /** What guesses leave out besides what the plan leaves out; with `search`, to begin with. Default: see `search`. */
+  skipLayers?: Omit<SkipLayers, "phase">[];
+  /** Guesses per check, 1 to 64; default 8. */
+  max?: number;
+  /** A guess whose probability is below this is the last one before a check; default 0.8. */
+  stopProbability?: number;
+  /** Let `stopProbability` follow how many guesses were right; default true. */
+  adapt?: boolean;
+  /**
+   * Look for a better set while generating. Without `skipLayers` that is the default, and begins with both halves of
+   * every odd layer but the last.
+   */
+  search?: DraftSearch;
+}
+
+/** How drafts look for the sub-layers they can do without. The first and the last layer always run. */
+export interface DraftSearch {
+  /** Share of the other layers' sub-layers that a proposal leaves out; default 0.45. */
+  skipRatio?: number;
+  /** Generated tokens that a proposal is scored on, 1 to 1024; default 32. */
+  context?: number;
+  /** Stop searching when a set guesses this share of them; default 0.95. */
+  stopScore?: number;
+  /** Stop after so many proposals in a row that were no better; default 300. */
+  patience?: number;
+  /** Stop after so many proposals; default 1000. */
+  proposals?: number;
+  /** Start of the random numbers; default 0. */
+  seed?: number;
+}
+
+/** Early exit while decoding: the tokens may differ from those of the whole model. */
+export interface Exit {
+  /** Layers after which a token may stop, ascending, without the last; default all of them. */
+  layers?: number[];
+  /**
+   * A token stops where the probability of having stopped, 1 - product of (1 - highest probability of the logit lens)
+   * over the layers so far, exceeds this. 0 stops at the first of `layers`, 1 never; default 0.5.
+   */
+  q?: number;
 }
 
 /** A stage as native code runs it: primitives at a hook, no method names but for the report. */
@@ -45,4 +97,12 @@ export interface LoweredPlan {
   positions: "compact" | "original";
   stages: LoweredStage[];
   skip: { layer: number; part: "attention" | "ffn"; phase: "both" | "prefill" | "decode" }[];
+  draft?: LoweredDraft;
+  exit?: Required<Exit>;
+}
+
+/** A draft with every default filled in. */
+export interface LoweredDraft extends Required<Omit<Draft, "skipLayers" | "search">> {
+  skip: { layer: number; part: "attention" | "ffn" }[];
+  search?: Required<DraftSearch>;
 }

@@ -10,12 +10,12 @@ const keys = ["part", "layers", "phase"] as const;
 type Skip = LoweredPlan["skip"][number];
 
 /** Checks the `skipLayers` of a plan and takes blocks apart; the result is in layer order, attention before FFN. */
-export function lowerSkipLayers(value: unknown, nLayers: number): Skip[] {
+export function lowerSkipLayers(value: unknown, nLayers: number, place = "skipLayers"): Skip[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw planError("skipLayers", value, "an array of { part, layers, phase? }");
+  if (!Array.isArray(value)) throw planError(place, value, "an array of { part, layers, phase? }");
   const skips = new Map<string, Skip>();
   for (const [i, entry] of value.entries()) {
-    for (const { where, skip } of expand(entry, nLayers, `skipLayers[${i}]`)) addSkip(skips, skip, where);
+    for (const { where, skip } of expand(entry, nLayers, `${place}[${i}]`)) addSkip(skips, skip, where);
   }
   const all = [...skips.values()].sort((a, b) => a.layer - b.layer || (a.part < b.part ? -1 : 1));
   refusePrefillOnlyAttention(all);

@@ -1,4 +1,6 @@
 import { isRecord } from "../is-record.js";
+import { lowerDraft } from "./draft.js";
+import { lowerExit } from "./exit.js";
 import type { Method, PlanFacts } from "./method.js";
 import { readOption } from "./option.js";
 import type { LoweredPlan, LoweredStage } from "./plan.js";
@@ -10,7 +12,7 @@ import { unknownName } from "./unknown-name.js";
 
 const maxStages = 64;
 const maxLoweredStages = 256; // a method can become one stage per layer
-const planKeys = ["positions", "stages", "skipLayers"] as const;
+const planKeys = ["positions", "stages", "skipLayers", "draft", "exit"] as const;
 /** In the order of the forward pass. */
 const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer"];
 const positionPolicies = ["compact", "original"] as const;
@@ -25,14 +27,21 @@ const positionPolicies = ["compact", "original"] as const;
  */
 export function lowerPlan(plan: unknown, facts: PlanFacts): LoweredPlan {
   if (plan === undefined) return { positions: "compact", stages: [], skip: [] };
-  if (!isRecord(plan)) throw planError("top level", plan, "an object { positions?, stages?, skipLayers? }");
+  if (!isRecord(plan))
+    throw planError("top level", plan, `an object { ${planKeys.map((key) => `${key}?`).join(", ")} }`);
   for (const key of Object.keys(plan)) {
     if (!(planKeys as readonly string[]).includes(key)) throw unknownName("top level", key, "one of", planKeys);
+  }
+  const { draft, exit } = plan;
+  if (draft !== undefined && exit !== undefined) {
+    throw planError("exit", exit, "either draft or exit", "A draft is checked by the whole decoder.");
   }
   return {
     positions: readPositions(plan.positions),
     stages: lowerStages(plan.stages, facts),
     skip: lowerSkipLayers(plan.skipLayers, facts.nLayers),
+    ...(draft !== undefined && { draft: lowerDraft(draft, facts.nLayers) }),
+    ...(exit !== undefined && { exit: lowerExit(exit, facts.nLayers) }),
   };
 }
 

@@ -135,8 +135,7 @@ Napi::Object to_js(Napi::Env env, DepthReport&& depth) {
   for (const DepthReport::Layer& layer : depth.layers) {
     for (int kind = 0; kind < DepthReport::kKinds; ++kind) {
       rows.push_back(static_cast<int32_t>(layer.rows[kind]));
-      for (const DepthReport::Change& sum : layer.sums[kind])
-        sums.insert(sums.end(), {sum.cosine, sum.contribution});
+      for (const DepthReport::Change& sum : layer.sums[kind]) sums.insert(sums.end(), {sum.cosine, sum.contribution});
     }
   }
   auto object = Napi::Object::New(env);

@@ -22,8 +22,9 @@ struct DepthReport {
     int64_t rows[kKinds] = {};
     Change sums[kKinds][kParts];
   };
-  std::vector<Layer> layers;   // (n_layers)
-  std::vector<float> last_row; // (n_layers + 1, d_model): the stream's last row as it enters each layer, and at the end
+  std::vector<Layer> layers;  // (n_layers)
+  std::vector<float>
+      last_row;  // (n_layers + 1, d_model): the stream's last row as it enters each layer, and at the end
 };
 
 // How a row changed, (d) numbers each. A row of zeros has the cosine 1 and the contribution 0 with itself, 0 and 1 with

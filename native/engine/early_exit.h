@@ -3,8 +3,8 @@
 // The rule is the Q-exit of PALBERT (Balagansky and Gavrilov 2022, arXiv:2204.03276) without its trained heads: the
 // probability lambda_i of leaving at candidate layer i is the highest probability of the logit lens there (final norm
 // and head on the stream as it leaves layer i). A token leaves at the first candidate where the probability of having
-// left, 1 - prod_{j <= i} (1 - lambda_j), exceeds q, and otherwise runs through every layer. So q = 1 never leaves early
-// and q = 0 leaves at the first candidate.
+// left, 1 - prod_{j <= i} (1 - lambda_j), exceeds q, and otherwise runs through every layer. So q = 1 never leaves
+// early and q = 0 leaves at the first candidate.
 //
 // Later tokens attend to a token that left early in the layers above as well: these take its keys and values from the
 // stream as it left.

@@ -50,10 +50,10 @@ class Speculation {
   explicit Speculation(const LoweredPlan& plan);
 
   struct Round {
-    int32_t pending;           // the last token; not in the cache yet
-    const Sampler& sampler;    // chooses the guesses, in copy: at equal logits it guesses what will be said
+    int32_t pending;         // the last token; not in the cache yet
+    const Sampler& sampler;  // chooses the guesses, in copy: at equal logits it guesses what will be said
     std::span<const int32_t> stop_ids;
-    int64_t tokens_left;       // to generate, at least 1
+    int64_t tokens_left;                 // to generate, at least 1
     const std::atomic<bool>& cancelled;  // looked at before every guess
   };
   // One draft and one check. accept takes the logits (vocab) of the next token.

@@ -1,5 +1,5 @@
-// The steps of generation: prefill (many rows per session), decode_step (one row per session) and decode_rows (many rows
-// of one session at once).
+// The steps of generation: prefill (many rows per session), decode_step (one row per session) and decode_rows (many
+// rows of one session at once).
 #pragma once
 
 #include <atomic>

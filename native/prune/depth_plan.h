@@ -22,10 +22,10 @@ struct DraftSearch {
 
 // Self-speculative decoding: the model without some sub-layers guesses tokens, the whole model checks them at once.
 struct DraftPlan {
-  std::vector<SubLayers> run;  // (n_layers) what of a layer runs for a guess, if it runs at all
-  int64_t max = 0;             // guesses per check
-  double stop_probability = 0; // a guess less sure than this is the last one before a check
-  bool adapt = false;          // move stop_probability by how many guesses were right
+  std::vector<SubLayers> run;   // (n_layers) what of a layer runs for a guess, if it runs at all
+  int64_t max = 0;              // guesses per check
+  double stop_probability = 0;  // a guess less sure than this is the last one before a check
+  bool adapt = false;           // move stop_probability by how many guesses were right
   std::optional<DraftSearch> search;
 };
 

@@ -16,8 +16,7 @@ std::string draft(const std::string& skip, const std::string& rest = "") {
 }
 
 std::string search(const std::string& change, const std::string& to) {
-  std::string text =
-      R"({"skipRatio":0.45,"context":32,"stopScore":0.95,"patience":300,"proposals":1000,"seed":5})";
+  std::string text = R"({"skipRatio":0.45,"context":32,"stopScore":0.95,"patience":300,"proposals":1000,"seed":5})";
   if (!change.empty()) text.replace(text.find(change), change.size(), to);
   return draft("", R"(,"search":)" + text);
 }
@@ -54,9 +53,12 @@ TEST("plan: a search has bounds") {
   CHECK_EQ(read->search->proposals, 1000);
   CHECK_EQ(read->search->seed, uint64_t{5});
   const std::pair<const char*, const char*> bad[] = {
-      {R"("skipRatio":0.45)", R"("skipRatio":1.1)"}, {R"("context":32)", R"("context":0)"},
-      {R"("context":32)", R"("context":1025)"},      {R"("stopScore":0.95)", R"("stopScore":-1)"},
-      {R"("patience":300)", R"("patience":0)"},      {R"("proposals":1000)", R"("proposals":1e9)"},
+      {R"("skipRatio":0.45)", R"("skipRatio":1.1)"},
+      {R"("context":32)", R"("context":0)"},
+      {R"("context":32)", R"("context":1025)"},
+      {R"("stopScore":0.95)", R"("stopScore":-1)"},
+      {R"("patience":300)", R"("patience":0)"},
+      {R"("proposals":1000)", R"("proposals":1e9)"},
       {R"("seed":5)", R"("seed":-1)"},
   };
   for (const auto& [change, to] : bad) CHECK_THROWS(ErrorCode::kPlan, parsed(search(change, to)));

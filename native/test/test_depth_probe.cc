@@ -1,6 +1,5 @@
 // What the depth probe measures, against the stream's own rows.
 #include "engine/depth_probe.h"
-
 #include "engine/steps.h"
 #include "test/check.h"
 #include "test/tiny_decoder.h"

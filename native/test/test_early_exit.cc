@@ -1,6 +1,5 @@
 // Early exits on a tiny decoder: when they happen, what they say and what they leave in the cache.
 #include "engine/early_exit.h"
-
 #include "engine/sample.h"
 #include "engine/steps.h"
 #include "test/check.h"

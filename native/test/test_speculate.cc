@@ -1,6 +1,5 @@
 // Drafts: they change the speed, never the tokens.
 #include "engine/speculate.h"
-
 #include "engine/steps.h"
 #include "test/check.h"
 #include "test/engine_listener.h"
@@ -151,7 +150,8 @@ TEST("speculate: many rows at once equal one after another, and rolling back for
   CHECK_THROWS(ErrorCode::kInternal, talk.session.cache.drop_last(3, 1));
 }
 
-TEST("speculate: the tokens are those of decoding one by one, with every plan, sampling and set of skipped sub-layers") {
+TEST(
+    "speculate: the tokens are those of decoding one by one, with every plan, sampling and set of skipped sub-layers") {
   TinyDecoder tiny(kShape);
   const SamplingParams greedy, penalised{.repetition_penalty = 1.5F},
       drawn{.temperature = 0.9F, .top_k = 20, .top_p = 0.95F, .repetition_penalty = 1.2F, .seed = 11};

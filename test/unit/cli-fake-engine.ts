@@ -106,6 +106,9 @@ export async function runFake(
           input_ids: { data: new Int32Array(271), shape: [1, 271] },
           pixel_values: { data: new Float32Array(3 * 224 * 224), shape: [1, 3, 224, 224] },
         }),
+        forward: async () => {
+          throw new Error("no command under test runs a forward pass");
+        },
         dispose: async () => {
           ran.disposed += 1;
         },
