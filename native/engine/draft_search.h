@@ -9,8 +9,8 @@
 
 #include "base/random.h"
 #include "engine/session.h"
-#include "ops/device_array.h"
 #include "model/model.h"
+#include "ops/device_array.h"
 
 namespace fovea {
 

@@ -16,8 +16,8 @@
 
 #include "engine/request.h"
 #include "engine/session.h"
-#include "ops/device_array.h"
 #include "model/model.h"
+#include "ops/device_array.h"
 
 namespace fovea {
 

@@ -18,7 +18,8 @@ std::string exit_plan(const std::string& layers, const std::string& q, const std
          R"(],"q":)" + q + "}}";
 }
 
-const std::string kHalf = R"({"name":"half","hook":"decoder-layer","layer":2,"steps":[{"do":"select","by":"uniform","to":"k",
+const std::string kHalf =
+    R"({"name":"half","hook":"decoder-layer","layer":2,"steps":[{"do":"select","by":"uniform","to":"k",
     "keep":{"ratio":0.5,"of":"stage","rounding":"trunc"}},{"do":"gather","rows":"k"}]})";
 
 struct Prefilled {

@@ -11,13 +11,15 @@ namespace {
 const std::atomic<bool> kNever = false;
 constexpr TinyShape kShape{.n_layers = 6};
 
-const std::string kStages = R"({"name":"pyramid","hook":"decoder-layer","layer":2,"steps":[{"do":"probe","queries":"last","to":"a"},
+const std::string kStages =
+    R"({"name":"pyramid","hook":"decoder-layer","layer":2,"steps":[{"do":"probe","queries":"last","to":"a"},
     {"do":"select","by":"topK","score":"a","to":"k",
     "keep":{"ratio":0.5,"of":"decoder","rounding":"trunc"}},{"do":"gather","rows":"k"}]},{"name":"pyramid",
     "hook":"decoder-layer","layer":4,"steps":[{"do":"select","by":"uniform","to":"k",
     "keep":{"count":3,"of":"stage",
     "rounding":"trunc"}},{"do":"gather","rows":"k"}]})";
-const std::string kSkipBlock = R"({"layer":3,"part":"attention","phase":"both"},{"layer":3,"part":"ffn","phase":"decode"})";
+const std::string kSkipBlock =
+    R"({"layer":3,"part":"attention","phase":"both"},{"layer":3,"part":"ffn","phase":"decode"})";
 const std::string kSkips = R"({"layer":1,"part":"attention"},{"layer":2,"part":"ffn"},{"layer":4,"part":"attention"},
     {"layer":4,"part":"ffn"})";
 const std::string kSearch =
