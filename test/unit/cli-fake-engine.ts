@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import type { CliContext, Engine } from "../../lib/cli/context.js";
 import { runCli } from "../../lib/cli/program.js";
-import type { GenerateOptions, ModelInfo, Reply } from "../../lib/index.js";
+import type { GenerateOptions, ModelInfo, Plan, Reply } from "../../lib/index.js";
 
 export const fakeInfo: ModelInfo = {
   path: fileURLToPath(new URL("../../model/fovea-mini", import.meta.url)),
@@ -59,6 +59,8 @@ export interface Ran {
   out: string;
   err: string;
   requests: GenerateOptions[];
+  /** Plans of forward passes. */
+  forwards: (Plan | undefined)[];
   loads: unknown[][];
   disposed: number;
 }
@@ -76,7 +78,7 @@ export async function runFake(
     isTTY?: boolean;
   } = {},
 ): Promise<Ran> {
-  const ran: Ran = { code: -1, out: "", err: "", requests: [], loads: [], disposed: 0 };
+  const ran: Ran = { code: -1, out: "", err: "", requests: [], forwards: [], loads: [], disposed: 0 };
   const controller = new AbortController();
   const engine: Engine = {
     cpuInfo: () => ({
@@ -106,8 +108,18 @@ export async function runFake(
           input_ids: { data: new Int32Array(271), shape: [1, 271] },
           pixel_values: { data: new Float32Array(3 * 224 * 224), shape: [1, 3, 224, 224] },
         }),
-        forward: async () => {
-          throw new Error("no command under test runs a forward pass");
+        forward: async ({ plan }, { depth } = {}) => {
+          ran.forwards.push(plan);
+          const change = { cosine: 0.5, contribution: 0.25 };
+          const rows = { rows: 3, attention: change, ffn: change, block: change };
+          const layers = Array.from({ length: fakeInfo.nLayers }, () => ({ text: rows, visual: rows }));
+          const lastRow = { data: new Float32Array(9), shape: [9, 1] as [number, number] };
+          return {
+            logits: { data: new Float32Array(), shape: [1, 0, 0] },
+            rows: [],
+            stages: [],
+            ...(depth && { depth: [{ layers, lastRow }] }),
+          };
         },
         dispose: async () => {
           ran.disposed += 1;
