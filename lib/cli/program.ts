@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addAskCommand } from "./commands/ask.js";
-import { addEvalCommand } from "./commands/eval.js";
 import { addCalibrateCommand } from "./commands/calibrate.js";
+import { addEvalCommand } from "./commands/eval.js";
 import { addInfoCommand } from "./commands/info.js";
 import type { CliContext } from "./context.js";
 import { formatError } from "./format-error.js";

@@ -18,7 +18,7 @@ struct ImageInput {
   std::vector<float> pixels;  // (3, height, width)
   int64_t width = 0;
   int64_t height = 0;
-  std::string key;  // of its content and what the plan does to it in the tower, for ImageCache; "": not to be cached
+  std::string key{};  // of its content and what the plan does to it in the tower, for ImageCache; "": not to be cached
 };
 
 struct GenerateRequest {

@@ -120,7 +120,10 @@ describe("lowerPlan: what it says about an invalid plan", () => {
     [{ stages: {} }, "stages: got an object, expected an array"],
     [{ stages: Array.from({ length: 65 }, () => ({ method: "divPrune" })) }, "at most 64 stages"],
     [{ stages: [{ method: "random", keep: 1, seed: -1 }] }, "stages[0].seed: got -1"],
-    [{ stage: [] }, 'top level: got "stage", expected one of: positions, stages, skipLayers, draft, exit. Did you mean "stages"?'],
+    [
+      { stage: [] },
+      'top level: got "stage", expected one of: positions, stages, skipLayers, draft, exit. Did you mean "stages"?',
+    ],
     [{ positions: "compakt" }, 'positions: got "compakt", expected one of: compact, original. Did you mean "compact"?'],
     [[], "top level: got [], expected an object"],
     [null, "top level: got null"],
