@@ -98,9 +98,33 @@ describe("what every layer does equals hooks on transformers' modules", () => {
   });
 });
 
+/** The model, which measures a prompt under the same plan once: choices share most of what they measure. */
+function remembering(): Pick<Model, "info" | "process" | "forward"> {
+  const inputs = new Map<unknown, ReturnType<Model["process"]>>();
+  const passes = new Map<unknown, Map<string, ReturnType<Model["forward"]>>>();
+  const once = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+    const value = map.get(key) ?? make();
+    map.set(key, value);
+    return value;
+  };
+  return {
+    info: model.info,
+    process: (messages) => once(inputs, messages, () => model.process(messages)),
+    forward: (prompt, options) => {
+      const ofPrompt = once(passes, prompt.input_ids, () => new Map());
+      return once(ofPrompt, JSON.stringify(prompt.plan), () => model.forward(prompt, options));
+    },
+  };
+}
+
 describe("calibrate chooses what the reference chooses", () => {
+  let measured: ReturnType<typeof remembering>;
+  beforeAll(() => {
+    measured = remembering();
+  });
+
   it.each(choices)("$drop by $rows rows, iterative $iterative", async ({ dropped, ...options }) => {
-    const result = await calibrate(model, samples, options);
+    const result = await calibrate(measured, samples, options);
     expect(result.dropped).toEqual(dropped);
     for (const kind of ["all", "text", "visual"] as const) {
       expectDepth(
@@ -115,7 +139,7 @@ describe("calibrate chooses what the reference chooses", () => {
   });
 
   it.each(windows)("$count layers in a row", async ({ count, distances, first }) => {
-    const result = await calibrate(model, samples, { drop: "block", count, window: true });
+    const result = await calibrate(measured, samples, { drop: "block", count, window: true });
     expectClose(result.windows ?? [], distances, 1e-4, "angular distances");
     expect(result.dropped).toEqual(Array.from({ length: count }, (_, i) => ({ part: "block", layer: first + i })));
   });
