@@ -44,7 +44,7 @@ async function said(options: GenerateOptions) {
 }
 
 describe(`drafts change no token of ${questions.length} answers`, () => {
-  it.each(Object.entries(plans))("%s", async (_, plan) => {
+  it.each(Object.entries(plans))("%s", { timeout: 600_000 }, async (_, plan) => {
     let [drafted, accepted] = [0, 0];
     for (const { image, question } of questions) {
       const options = { messages: ask(question, Number(image.match(/\d+/)?.[0])), maxTokens: 16, logprobs: 1 };
