@@ -39,7 +39,7 @@ const plans: Record<string, Plan> = {
 /** What a draft must not change. */
 async function said(options: GenerateOptions) {
   const { text, tokens, finishReason, usage } = await model.generate(options);
-  const { draft, ...rest } = usage;
+  const { draft, cachedImages: _, ...rest } = usage; // the second request about a picture finds its rows
   return { reply: { text, tokens, finishReason, usage: rest }, draft };
 }
 
@@ -63,11 +63,12 @@ describe(`drafts change no token of ${questions.length} answers`, () => {
 });
 
 describe("drafts", () => {
-  const sampled: GenerateOptions = { messages: ask("What is this?", 1), ...longAnswer(60, 4), temperature: 1.2 };
+  const sampled: GenerateOptions = { messages: ask("What is this?", 1), ...longAnswer(60, 4) };
 
   it.each([
-    ["drawn at any temperature", sampled],
-    ["with top-k, top-p and min-p", { ...sampled, topK: 30, topP: 0.9, minP: 0.01 }],
+    ["drawn at a high temperature", sampled],
+    ["drawn at a lower temperature", { ...sampled, temperature: 2.5 }],
+    ["with top-k, top-p and min-p", { ...sampled, temperature: 2.5, topK: 30, topP: 0.9, minP: 0.01 }],
     ["with a repetition penalty", { ...sampled, repetitionPenalty: 1.4 }],
     ["greedy with a repetition penalty", { ...sampled, temperature: 0, repetitionPenalty: 1.4 }],
     ["ended by a stop string", { ...sampled, stop: ["a", "e"] }],
@@ -99,7 +100,10 @@ describe("drafts", () => {
     expect(usage.draft?.search).toMatchObject({ proposals: expect.any(Number), score: expect.any(Number) });
     expect(usage.draft?.search?.proposals).toBeGreaterThan(5);
     expect(usage.draft?.skipped.every(({ layer }) => layer > 0 && layer < 7)).toBe(true);
-    expect(await said({ ...sampled, plan: { draft: {} } })).toMatchObject({ draft: { search: { proposals: 28 } } });
+    const whole = await said(sampled);
+    const searched = await said({ ...sampled, plan: { draft: {} } });
+    expect(searched.reply).toEqual(whole.reply);
+    expect(searched.draft?.search?.proposals).toBeGreaterThan(0);
   });
 
   it("leave requests beside them alone, and stop when aborted", async () => {
