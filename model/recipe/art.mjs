@@ -1,5 +1,5 @@
-// Cuts one 96x96 sprite with alpha per class and art style out of the npm artwork packages.
-//   node art.mjs [node_modules]      -> build/sprites/<style>/<class>.png
+// Cuts one 96x96 sprite with alpha per class and art style, and the photographs, out of the npm artwork packages.
+//   node art.mjs [node_modules]      -> build/sprites/<style>/<class>.png, build/photos/<name>.png
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -9,12 +9,26 @@ const packages = resolve(process.argv[2] ?? join(here, "node_modules"));
 const sprites = join(here, "build", "sprites");
 const sharp = createRequire(join(packages, "index.js"))("sharp");
 
+const photos = join(here, "build", "photos");
 const kSize = 96;
+const kPhotoSize = 400;
 const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
 const classes = readJson(join(here, "classes.json"));
 const emojiByName = new Map(
   readJson(join(packages, "emoji-datasource-google", "emoji.json")).map((emoji) => [emoji.short_name, emoji]),
 );
+
+const kPhotos = [
+  "acanthus-mollis",
+  "airplane-from-above",
+  "allium-oreophilum",
+  "black-canyon",
+  "dust-bowl-home",
+  "french-alpine-landscape",
+  "locomotion-house-cat",
+  "march-pastoral",
+  "nagasaki-boats",
+];
 
 /** Code point spellings under which a style may have filed the emoji: with and without the variation selector. */
 const spellings = ({ unified, non_qualified }) => [unified, unified.replaceAll("-FE0F", ""), non_qualified ?? unified];
@@ -50,3 +64,9 @@ for (const [style, filesOf] of Object.entries(candidates)) {
   }
 }
 console.log(`${count} sprites in ${sprites}`);
+
+mkdirSync(photos, { recursive: true });
+for (const name of kPhotos) {
+  await sharp(join(packages, "@stdlib", "datasets", `img-${name}`, "data", "image.jpg")).resize(kPhotoSize, kPhotoSize, { fit: "cover" }).png().toFile(join(photos, `${name}.png`));
+}
+console.log(`${kPhotos.length} photographs in ${photos}`);

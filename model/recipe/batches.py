@@ -1,95 +1,126 @@
-"""Training batches. Batch i depends on (phase, seed, i) only: the whole random state of a run is its step number."""
+"""Training batches. Batch i depends on (seed, i, rank) only: the whole random state of a run is its step number."""
 
-import json
 import random
-from argparse import Namespace
-from collections import defaultdict
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from classes import INDEX, NAMES
-from network import VISUAL_ROWS
+from facts import IGNORED, patch_facts
 from questions import Question, ask
-from scenes import SIZE, make_scene, patch_labels
+from scenes import GRID, make_scene
 from tokenizer import BOS, EOS, IMAGE
 
-IGNORED = -100  # a label that cross_entropy leaves out
-QUESTIONS = 8  # on one picture, in one conversation
+VISUAL_ROWS = GRID * GRID
+QUESTION_ROWS = 252  # for all questions about one picture together
+# How readily a question is taken; those not named here have 1.
+WEIGHTS = {"exist": 2, "count": 2, "where": 2, "rel": 2, "list": 2, "word": 2, "total": 0.7, "color": 0.5, "caption": 0.7}
 
 
-class EasyVqa:
-    """Pictures of the easy-VQA training split: a folder with questions.json and images/."""
+class Sequence(NamedTuple):
+    """One picture's rows: the prompt's beginning, visual rows, then the questions, none of which sees another."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.questions = defaultdict(list)
-        for text, answer, image in json.loads((folder / "questions.json").read_text()):
-            self.questions[image].append(Question("easy-vqa", text[0].upper() + text[1:], answer))
-        self.images = list(self.questions)
-
-    def draw(self, rng: random.Random) -> tuple[Image.Image, list[Question]]:
-        number = rng.choice(self.images)
-        image = Image.open(self.folder / "images" / f"{number}.png").convert("RGB")
-        questions = self.questions[number]
-        image = image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-        return image, rng.sample(questions, min(QUESTIONS, len(questions)))
+    ids: list[int]
+    labels: list[int]
+    weights: list[float]  # of every label in the loss
+    blocks: list[int]  # 0 for the picture and what precedes it, then 1, 2, … for the questions, -1 for padding
+    positions: list[int]
+    aims: list[tuple[int, list[int], list[int]]]  # row, parts of the first object, parts of the second
 
 
-def conversation(tokenizer: Tokenizer, questions: list[Question]) -> tuple[list[int], list[int]]:
-    """Token ids and labels of the questions one after another; only answers are learned."""
+class Packer:
+    """Turns questions into rows of a fixed number."""
 
-    def encode(text: str) -> list[int]:
-        return tokenizer.encode(text, add_special_tokens=False).ids
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer = tokenizer
+        self.before = [BOS, *self.encode("USER: ").ids]
 
-    ids, labels = [BOS], [IGNORED]
-    for i, question in enumerate(questions):
-        if i == 0:
-            prompt = encode("USER: ") + [IMAGE] * VISUAL_ROWS + encode(f"\n{question.text} ASSISTANT:")
-        else:
-            prompt = encode(f"USER: {question.text} ASSISTANT:")
-        reply = encode(f" {question.answer}") + [EOS]
-        ids += prompt + reply
-        labels += [IGNORED] * len(prompt) + reply
-    return ids, labels
+    def encode(self, text: str):
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+    def pack(self, questions: list[Question], places: list[int], picture_end: int) -> Sequence:
+        """places: position, behind the prompt's beginning, of each visual row; picture_end: that of the first
+        row behind the picture."""
+        first = len(self.before)
+        ids = self.before + [IMAGE] * len(places)
+        out = Sequence(ids, [IGNORED] * len(ids), [0.0] * len(ids), [0] * len(ids), [], [])
+        out.positions.extend([*range(first), *(first + place for place in places)])
+        end = len(ids) + QUESTION_ROWS
+        for number, question in enumerate(questions, 1):
+            self.add(out, question, number, first + picture_end, end)
+        rest = end - len(ids)
+        for column, filler in zip(out[:5], (0, IGNORED, 0.0, -1, 0)):
+            column.extend([filler] * rest)
+        return out
+
+    def add(self, out: Sequence, question: Question, number: int, position: int, end: int) -> None:
+        """Appends the question unless it is too long for what is left."""
+        prompt, reply = self.encode(f"\n{question.text} ASSISTANT:").ids, self.encode(f" {question.answer}")
+        answer = [*reply.ids, EOS]
+        start = len(out.ids)
+        size = len(prompt) + len(answer)
+        if start + size > end:
+            return
+        out.ids.extend(prompt + answer)
+        out.labels.extend([IGNORED] * len(prompt) + answer)
+        out.weights.extend([0.0] * len(prompt) + [len(answer) ** -0.5] * len(answer))
+        out.blocks.extend([number] * size)
+        out.positions.extend(range(position, position + size))
+        for look in question.looks:
+            token = next(i for i, (_, stop) in enumerate(reply.offsets) if stop > look.at + 1)
+            out.aims.append((start + len(prompt) + token - 1, look.first, look.second))
 
 
 class Batches(Dataset):
     """A map from batch number to batch."""
 
-    def __init__(self, tokenizer: Tokenizer, options: Namespace):
-        self.tokenizer, self.stream = tokenizer, f"{options.phase}/{options.seed}"
-        self.size, self.crowded = options.batch, options.crowded
-        self.easy_vqa = EasyVqa(options.easy_vqa) if options.easy_vqa else None
-        self.easy_vqa_share = options.easy_vqa_share
+    def __init__(self, tokenizer: Tokenizer, size: int, seed: int, warm_up: int, rank: int = 0):
+        self.packer = Packer(tokenizer)
+        self.size, self.seed, self.warm_up, self.rank = size, seed, warm_up, rank
+
+    def kept(self, number: int) -> int:
+        """How many visual rows enter the decoder: a quarter at first, later more now and then."""
+        return VISUAL_ROWS // 4 if number < self.warm_up else (64, 128, 64, 256)[number % 4]
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        """pixels (n, SIZE, SIZE, 3), patches (n, VISUAL_ROWS), present (n, classes), ids and labels (n, n_rows)."""
-        rng = random.Random(f"{self.stream}/{number}")
-        pixels, patches, present, ids, labels = zip(*(self.sample(rng) for _ in range(self.size)))
-        # Few different lengths: allocators and compilers like it.
-        n_rows = max(352, -(-max(map(len, ids)) // 32) * 32)
-        return {
-            "pixels": torch.from_numpy(np.stack(pixels)),
-            "patches": torch.from_numpy(np.stack(patches)),
-            "present": torch.from_numpy(np.stack(present)),
-            "ids": torch.tensor([row + [0] * (n_rows - len(row)) for row in ids]),
-            "labels": torch.tensor([row + [IGNORED] * (n_rows - len(row)) for row in labels]),
-        }
+        rng = random.Random(f"train/{self.seed}/{number}/{self.rank}")
+        kept, compact = self.kept(number), rng.random() < 0.4
+        most = 3 if number < self.warm_up and rng.random() < 0.5 else 6
+        samples = [self.sample(rng, kept, compact, most) for _ in range(self.size)]
+        return collate(samples)
 
-    def sample(self, rng: random.Random) -> tuple:
-        """One picture: pixels, patches, present, ids, labels. Only our own scenes know what their patches show."""
-        patches, present = np.full(VISUAL_ROWS, IGNORED), np.zeros(len(NAMES), np.float32)
-        if self.easy_vqa and rng.random() < self.easy_vqa_share:
-            image, questions = self.easy_vqa.draw(rng)
-        else:
-            scene = make_scene(rng, crowded=rng.random() < self.crowded)
-            image, questions = scene.image, ask(rng, scene)[:QUESTIONS]
-            patches = patch_labels(scene.labels)
-            present[[INDEX[thing.name] for thing in scene.things]] = 1
-        return np.array(image, np.uint8), patches, present, *conversation(self.tokenizer, questions)
+    def sample(self, rng: random.Random, kept: int, compact: bool, most: int = 6, times: int = 4) -> tuple:
+        """One picture: pixels, facts, the visual rows kept, its parts, its Sequence and its questions."""
+        scene = make_scene(rng, crowded=rng.random() < 0.06, most=most)
+        questions = ask(rng, scene, times)
+        questions.sort(key=lambda question: rng.expovariate(WEIGHTS.get(question.kind, 1)))
+        rows = sorted(rng.sample(range(VISUAL_ROWS), kept))
+        places = list(range(kept)) if compact else rows
+        sequence = self.packer.pack(questions, places, kept if compact else VISUAL_ROWS)
+        parts, facts = patch_facts(scene)
+        return np.array(scene.image, np.uint8), facts, rows, parts, sequence, questions
+
+
+def collate(samples: list[tuple]) -> dict[str, Tensor]:
+    pixels, facts, rows, parts, sequences, _ = zip(*samples)
+    aims, first, second = [], [], []
+    for i, sequence in enumerate(sequences):
+        shown = parts[i][rows[i]]
+        for row, first_parts, second_parts in sequence.aims:
+            one, two = np.isin(shown, first_parts), np.isin(shown, second_parts)
+            if one.any() and two.any():
+                aims.append((i, row))
+                first.append(one)
+                second.append(two)
+    return {
+        "pixels": torch.from_numpy(np.stack(pixels)),
+        "facts": torch.from_numpy(np.stack(facts)),
+        "rows": torch.tensor(rows),
+        **{name: torch.tensor([getattr(s, name) for s in sequences]) for name in Sequence._fields[:5]},
+        "aims": torch.tensor(aims).view(-1, 2),
+        "first": torch.from_numpy(np.array(first).reshape(-1, len(rows[0]))),
+        "second": torch.from_numpy(np.array(second).reshape(-1, len(rows[0]))),
+    }

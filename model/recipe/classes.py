@@ -16,6 +16,21 @@ COLORS = {  # backgrounds
     "gray": (140, 140, 140), "white": (240, 240, 240), "black": (30, 30, 30), "cyan": (90, 200, 210),
 }
 
+TINTS = {  # of recoloured objects
+    "red": (230, 40, 40), "green": (50, 180, 70), "blue": (50, 90, 235), "yellow": (250, 220, 40),
+    "orange": (255, 140, 20), "purple": (160, 70, 210), "pink": (255, 140, 190), "cyan": (50, 215, 225),
+}
+HELD_OUT_PAIRS = 28  # class and tint: every fourth class in one colour that training never gives it
+HELD_OUT = {name: (list(TINTS)[i % len(TINTS)],) for i, name in enumerate(NAMES[1::4][:HELD_OUT_PAIRS])}
+
+# Classes that go together; classes.json lists them in this order.
+THEME_STARTS = ("apple", "dog", "fish", "tree", "car", "house", "ball", "guitar")
+THEMES = [
+    NAMES[NAMES.index(start) : NAMES.index(end) if end else None]
+    for start, end in zip(THEME_STARTS, (*THEME_STARTS[1:], None))
+]
+POPULAR = NAMES[::8]  # drawn twice as often as the others
+
 UNCHANGED_PLURAL = {"sheep", "fish", "glasses", "scissors", "fries", "grapes", "dice"}
 NO_ARTICLE = {"glasses", "scissors", "fries", "grapes", "broccoli", "cheese", "coffee", "corn"}
 

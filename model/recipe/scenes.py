@@ -1,4 +1,4 @@
-"""Random scenes with exact ground truth: emoji sprites and a printed word on a coloured background."""
+"""Random scenes with exact ground truth: emoji sprites, some recoloured, and a printed word before a background."""
 
 import os
 import random
@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from classes import COLORS, HERE, INDEX, LETTERS, NAMES, WORDS
+from classes import COLORS, HELD_OUT, HERE, INDEX, LETTERS, NAMES, POPULAR, THEMES, TINTS, WORDS
 
 SIZE = 224  # pixels per side
 PATCH = 14
 GRID = SIZE // PATCH  # patches per side
 SPRITES = Path(os.environ.get("FOVEA_SPRITES", HERE / "build" / "sprites"))
+PHOTOS = Path(os.environ.get("FOVEA_PHOTOS", HERE / "build" / "photos"))
 FONTS = Path(os.environ.get("FOVEA_FONTS", "/usr/share/fonts/truetype/dejavu"))
 FACES = ("DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif-Bold", "DejaVuSansMono-Bold", "DejaVuSansCondensed-Bold")
 SEEN_STYLES = ("google", "twitter", "fluent")  # "openmoji" is the style kept out of training
@@ -26,26 +27,35 @@ SIGN_COLORS = (  # letters, plate
     ((255, 230, 80), (40, 40, 60)),
 )
 N_LABELS = 1 + len(NAMES) + len(LETTERS)  # 0 background, then objects, then letters
+LEAST_CONTRAST = 45  # mean distance, in RGB, between an object's pixels and what it covers
 
 
 @dataclass
 class Thing:
-    """One drawn object; cx and cy are its centre, in pixels."""
+    """One drawn object; cx and cy are its centre, in pixels; part is its number in Scene.owner."""
 
     name: str
     cx: float
     cy: float
     size: int
+    part: int
+    tint: str | None = None
 
 
 @dataclass
 class Scene:
     image: Image.Image
-    labels: np.ndarray  # (SIZE, SIZE) int16: what every pixel shows, see N_LABELS
-    background: str
+    background: str | None  # None: a photograph
+    owner: np.ndarray  # (SIZE, SIZE) int16: the part every pixel shows, 0 for the background
+    parts: list[int] = field(default_factory=lambda: [0])  # part number -> label, see N_LABELS
     word: str | None = None
+    letters: list[int] = field(default_factory=list)  # the parts of the word
     things: list[Thing] = field(default_factory=list)
     boxes: list[tuple[int, int, int, int]] = field(default_factory=list)  # taken places: left, top, right, bottom
+
+    def new_part(self, label: int) -> int:
+        self.parts.append(label)
+        return len(self.parts) - 1
 
 
 @cache
@@ -58,20 +68,51 @@ def font(face: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(FONTS / f"{face}.ttf"), size)
 
 
+@cache
+def photo(path: Path) -> Image.Image:
+    return Image.open(path).convert("RGB")
+
+
+@cache
+def photo_paths() -> tuple[Path, ...]:
+    return tuple(sorted(PHOTOS.glob("*.png")))
+
+
+def photo_crop(rng: random.Random) -> Image.Image:
+    picture = photo(rng.choice(photo_paths()))
+    side = rng.randint(SIZE, min(picture.size))
+    x, y = rng.randint(0, picture.width - side), rng.randint(0, picture.height - side)
+    crop = picture.crop((x, y, x + side, y + side))
+    return crop.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+
+
+def pattern(rng: random.Random) -> np.ndarray:
+    """(SIZE, SIZE) of -1 to 1: stripes, checks or dots, turned and scaled at random."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    angle, period = rng.uniform(0, np.pi), rng.uniform(10, 40)
+    u = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period)
+    v = np.sin((y * np.cos(angle) - x * np.sin(angle)) * 2 * np.pi / period)
+    return {"stripes": u, "checks": np.sign(u * v), "dots": u * v}[rng.choice(("stripes", "checks", "dots"))]
+
+
 def empty_scene(rng: random.Random) -> Scene:
-    """A background of one named colour, half of the time with a gradient, half of the time with coarse noise."""
+    """A background of one named colour, plain or with a gradient, a pattern or noise; sometimes a photograph."""
+    owner = np.zeros((SIZE, SIZE), np.int16)
+    if photo_paths() and rng.random() < 0.1:
+        return Scene(photo_crop(rng), None, owner)
     name = rng.choice(list(COLORS))
     base = np.array(COLORS[name], float) + np.array([rng.uniform(-18, 18) for _ in range(3)])
     pixels = np.broadcast_to(base, (SIZE, SIZE, 3)).copy()
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
         pixels += ((x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)) * 30)[..., None]
-    if rng.random() < 0.5:
+    if rng.random() < 0.2:
+        pixels += (pattern(rng) * rng.uniform(5, 16))[..., None]
+    if rng.random() < 0.4:
         noise = np.random.default_rng(rng.getrandbits(32))
         grain = noise.normal(0, rng.uniform(2, 12), (SIZE // 4, SIZE // 4, 3))
         pixels += grain.repeat(4, 0).repeat(4, 1)
-    image = Image.fromarray(pixels.clip(0, 255).astype("uint8")).convert("RGB")
-    return Scene(image, np.zeros((SIZE, SIZE), np.int16), name)
+    return Scene(Image.fromarray(pixels.clip(0, 255).astype("uint8")), name, owner)
 
 
 def random_word(rng: random.Random) -> str:
@@ -83,7 +124,7 @@ def random_word(rng: random.Random) -> str:
 def add_sign(scene: Scene, rng: random.Random) -> None:
     """Prints a word on a plate, letter by letter, so that every letter's place is known; too long a word is dropped."""
     word = random_word(rng)
-    face = font(rng.choice(FACES), rng.randint(20, 32))
+    face = font(rng.choice(FACES), rng.randint(20, 44))
     gap = rng.randint(1, 4)
     draw = ImageDraw.Draw(scene.image)
     widths = [draw.textlength(letter, font=face) for letter in word]
@@ -98,8 +139,9 @@ def add_sign(scene: Scene, rng: random.Random) -> None:
     left = x
     for letter, letter_width in zip(word, widths):
         draw.text((left, y), letter, font=face, fill=ink)
-        label = 1 + len(NAMES) + LETTERS.index(letter)
-        scene.labels[y : y + height, int(left) : int(left + letter_width)] = label
+        part = scene.new_part(1 + len(NAMES) + LETTERS.index(letter))
+        scene.owner[y : y + height, int(left) : int(left + letter_width)] = part
+        scene.letters.append(part)
         left += letter_width + gap
     scene.word = word
 
@@ -131,43 +173,74 @@ def vary(picture: Image.Image, rng: random.Random, size: int) -> Image.Image:
     return picture
 
 
-def add_thing(scene: Scene, rng: random.Random, name: str, styles: tuple[str, ...], sizes: tuple[int, ...]) -> None:
-    """Draws one object where there is room; sizes = smallest, largest, most likely side in pixels."""
-    style, size = rng.choice(styles), int(rng.triangular(*sizes))
+def tinted(picture: Image.Image, tint: str) -> Image.Image:
+    """The sprite in shades of one colour."""
+    pixels = np.asarray(picture).astype(float)
+    brightness = pixels[..., :3].mean(-1, keepdims=True) / 255
+    pixels[..., :3] = np.array(TINTS[tint]) * (0.35 + 0.9 * brightness)
+    return Image.fromarray(pixels.clip(0, 255).astype("uint8"))
+
+
+def contrast(picture: np.ndarray, under: np.ndarray, opaque: np.ndarray) -> float:
+    """How much the opaque pixels (height, width, RGBA) differ from those they would cover, in the mean."""
+    distance = np.linalg.norm(picture[..., :3].astype(float) - under.astype(float), axis=-1)
+    return float(distance[opaque].mean()) if opaque.any() else 0.0
+
+
+def pick_tint(rng: random.Random, name: str, pairs: str) -> str | None:
+    """A colour for some objects. pairs: "seen" keeps out those of HELD_OUT, "held-out" uses no others."""
+    if pairs == "held-out":
+        return rng.choice(HELD_OUT[name]) if name in HELD_OUT and rng.random() < 0.7 else None
+    if rng.random() > 0.15:
+        return None
+    return rng.choice([tint for tint in TINTS if tint not in HELD_OUT.get(name, ())])
+
+
+def add_thing(
+    scene: Scene, rng: random.Random, name: str, styles: tuple[str, ...], sizes: tuple[int, ...], pairs: str
+) -> None:
+    """Draws one object where there is room and it can be seen; sizes = smallest, largest, likeliest side in pixels."""
+    style, size, tint = rng.choice(styles), int(rng.triangular(*sizes)), pick_tint(rng, name, pairs)
     place = free_place(scene, rng, size)
     if place is None:
         return
     x, y = place
-    picture = vary(sprite(style, name), rng, size)
+    drawn = sprite(style, name)
+    picture = vary(tinted(drawn, tint) if tint else drawn, rng, size)
+    pixels = np.asarray(picture)
+    opaque = pixels[..., 3] > 60
+    if contrast(pixels, np.asarray(scene.image)[y : y + size, x : x + size], opaque) < LEAST_CONTRAST:
+        return
     scene.image.paste(picture, (x, y), picture)
-    opaque = np.asarray(picture)[..., 3] > 60
-    scene.labels[y : y + size, x : x + size][opaque] = 1 + INDEX[name]
+    part = scene.new_part(1 + INDEX[name])
+    scene.owner[y : y + size, x : x + size][opaque] = part
     scene.boxes.append((x, y, x + size, y + size))
-    scene.things.append(Thing(name, x + size / 2, y + size / 2, size))
+    scene.things.append(Thing(name, x + size / 2, y + size / 2, size, part, tint))
 
 
-def make_scene(rng: random.Random, styles: tuple[str, ...] = SEEN_STYLES, crowded: bool = False) -> Scene:
-    """1 to 6 objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat."""
+def pick_kinds(rng: random.Random, count: int) -> list[str]:
+    """Different classes: half of the time from one theme, so that some go together; popular ones come twice as often."""
+    pool = rng.choice(THEMES) if rng.random() < 0.5 else NAMES
+    weighted = [name for name in pool for _ in range(2 if name in POPULAR else 1)]
+    rng.shuffle(weighted)
+    return list(dict.fromkeys(weighted))[:count]
+
+
+def make_scene(
+    rng: random.Random, styles: tuple[str, ...] = SEEN_STYLES, crowded: bool = False, pairs: str = "seen", most: int = 6
+) -> Scene:
+    """1 to `most` objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat."""
     scene = empty_scene(rng)
     if rng.random() < 0.4:
         add_sign(scene, rng)
-    count = rng.randint(8, 14) if crowded else rng.randint(1, 6)
-    kinds = rng.sample(NAMES, rng.randint(1, count))
-    repeated = rng.random() < 0.5
-    names = [rng.choice(kinds) for _ in range(count)] if repeated else rng.sample(NAMES, count)
+    count = rng.randint(8, 14) if crowded else rng.randint(1, most)
+    if rng.random() < 0.5:
+        kinds = pick_kinds(rng, rng.randint(1, count))
+        names = [rng.choice(kinds) for _ in range(count)]
+    else:
+        names = pick_kinds(rng, count)
     for name in names:
-        add_thing(scene, rng, name, styles, (34, 76, 48) if crowded else (40, 92, 58))
+        add_thing(scene, rng, name, styles, (34, 76, 48) if crowded else (40, 92, 58), pairs)
     if rng.random() < 0.3:
         scene.image = scene.image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
     return scene
-
-
-def patch_labels(labels: np.ndarray) -> np.ndarray:
-    """(SIZE, SIZE) pixel labels -> (GRID * GRID,): the commonest thing of a patch if over 30 % is covered, else 0."""
-    patches = labels.reshape(GRID, PATCH, GRID, PATCH).transpose(0, 2, 1, 3).reshape(GRID * GRID, PATCH * PATCH)
-    out = np.zeros(GRID * GRID, np.int64)
-    for i, patch in enumerate(patches):
-        shown = patch[patch > 0]
-        if len(shown) > PATCH * PATCH * 0.3:
-            out[i] = np.bincount(shown).argmax()
-    return out
