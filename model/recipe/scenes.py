@@ -187,20 +187,20 @@ def contrast(picture: np.ndarray, under: np.ndarray, opaque: np.ndarray) -> floa
     return float(distance[opaque].mean()) if opaque.any() else 0.0
 
 
-def pick_tint(rng: random.Random, name: str, pairs: str) -> str | None:
-    """A colour for some objects. pairs: "seen" keeps out those of HELD_OUT, "held-out" uses no others."""
-    if pairs == "held-out":
+def pick_tint(rng: random.Random, name: str, tinting: str) -> str | None:
+    """A colour for "some" or "many" objects, but none of HELD_OUT's; "held-out" uses those only."""
+    if tinting == "held-out":
         return rng.choice(HELD_OUT[name]) if name in HELD_OUT and rng.random() < 0.7 else None
-    if rng.random() > 0.15:
+    if rng.random() > {"some": 0.15, "many": 0.6}[tinting]:
         return None
     return rng.choice([tint for tint in TINTS if tint not in HELD_OUT.get(name, ())])
 
 
 def add_thing(
-    scene: Scene, rng: random.Random, name: str, styles: tuple[str, ...], sizes: tuple[int, ...], pairs: str
+    scene: Scene, rng: random.Random, name: str, styles: tuple[str, ...], sizes: tuple[int, ...], tinting: str
 ) -> None:
     """Draws one object where there is room and it can be seen; sizes = smallest, largest, likeliest side in pixels."""
-    style, size, tint = rng.choice(styles), int(rng.triangular(*sizes)), pick_tint(rng, name, pairs)
+    style, size, tint = rng.choice(styles), int(rng.triangular(*sizes)), pick_tint(rng, name, tinting)
     place = free_place(scene, rng, size)
     if place is None:
         return
@@ -218,16 +218,18 @@ def add_thing(
     scene.things.append(Thing(name, x + size / 2, y + size / 2, size, part, tint))
 
 
-def pick_kinds(rng: random.Random, count: int) -> list[str]:
+def pick_kinds(rng: random.Random, count: int, tinting: str) -> list[str]:
     """Different classes: half of the time from one theme, so that some go together; popular ones come twice as often."""
     pool = rng.choice(THEMES) if rng.random() < 0.5 else NAMES
+    if tinting == "held-out":
+        pool = list(HELD_OUT)
     weighted = [name for name in pool for _ in range(2 if name in POPULAR else 1)]
     rng.shuffle(weighted)
     return list(dict.fromkeys(weighted))[:count]
 
 
 def make_scene(
-    rng: random.Random, styles: tuple[str, ...] = SEEN_STYLES, crowded: bool = False, pairs: str = "seen", most: int = 6
+    rng: random.Random, styles: tuple[str, ...] = SEEN_STYLES, crowded: bool = False, tinting: str = "some", most: int = 6
 ) -> Scene:
     """1 to `most` objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat."""
     scene = empty_scene(rng)
@@ -235,12 +237,12 @@ def make_scene(
         add_sign(scene, rng)
     count = rng.randint(8, 14) if crowded else rng.randint(1, most)
     if rng.random() < 0.5:
-        kinds = pick_kinds(rng, rng.randint(1, count))
+        kinds = pick_kinds(rng, rng.randint(1, count), tinting)
         names = [rng.choice(kinds) for _ in range(count)]
     else:
-        names = pick_kinds(rng, count)
+        names = pick_kinds(rng, count, tinting)
     for name in names:
-        add_thing(scene, rng, name, styles, (34, 76, 48) if crowded else (40, 92, 58), pairs)
+        add_thing(scene, rng, name, styles, (34, 76, 48) if crowded else (40, 92, 58), tinting)
     if rng.random() < 0.3:
         scene.image = scene.image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
     return scene
