@@ -17,7 +17,8 @@ from tokenizer import BOS, EOS, IMAGE
 VISUAL_ROWS = GRID * GRID
 QUESTION_ROWS = 252  # for all questions about one picture together
 # How readily a question is taken; those not named here have 1.
-WEIGHTS = {"exist": 2, "count": 2, "where": 2, "rel": 2, "list": 2, "word": 2, "total": 0.7, "color": 0.5, "caption": 0.7}
+WEIGHTS = {"exist": 3, "count": 3, "where": 3, "rel": 3, "what": 2, "total": 0.5, "color": 0.3, "word": 0.4}
+WEIGHTS |= {"list": 0.7, "caption": 0.15}
 
 
 class Sequence(NamedTuple):
@@ -41,7 +42,7 @@ class Packer:
     def encode(self, text: str):
         return self.tokenizer.encode(text, add_special_tokens=False)
 
-    def pack(self, questions: list[Question], places: list[int], picture_end: int) -> Sequence:
+    def pack(self, questions: list[Question], places: list[int], picture_end: int, padded: bool = True) -> Sequence:
         """places: position, behind the prompt's beginning, of each visual row; picture_end: that of the first
         row behind the picture."""
         first = len(self.before)
@@ -51,6 +52,8 @@ class Packer:
         end = len(ids) + QUESTION_ROWS
         for number, question in enumerate(questions, 1):
             self.add(out, question, number, first + picture_end, end)
+        if not padded:
+            return out
         rest = end - len(ids)
         for column, filler in zip(out[:5], (0, IGNORED, 0.0, -1, 0)):
             column.extend([filler] * rest)
@@ -94,7 +97,7 @@ class Batches(Dataset):
 
     def sample(self, rng: random.Random, kept: int, compact: bool, most: int = 6, times: int = 4) -> tuple:
         """One picture: pixels, facts, the visual rows kept, its parts, its Sequence and its questions."""
-        scene = make_scene(rng, crowded=rng.random() < 0.06, most=most)
+        scene = make_scene(rng, crowded=rng.random() < 0.03, most=most)
         questions = ask(rng, scene, times)
         questions.sort(key=lambda question: rng.expovariate(WEIGHTS.get(question.kind, 1)))
         rows = sorted(rng.sample(range(VISUAL_ROWS), kept))

@@ -2,20 +2,27 @@
 
 python evaluate.py ../fovea-mini                        # all of model/eval, f32
 python evaluate.py ../fovea-mini --out build/v0.json    # also keeps the table and every answer
+python evaluate.py ../fovea-mini --fast                 # right or wrong only, many times faster
+python evaluate.py ../fovea-mini --fast --shuffle       # text-only control: every question about another's picture
 """
 
 import argparse
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
+from batches import Packer
 from classes import HERE
-from questions import KINDS
+from network import load_student
+from questions import KINDS, Question
+from validation import grade
 
 
 def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
@@ -33,6 +40,38 @@ def answer(model, processor, image: Image.Image, question: str) -> str:
     inputs = processor(images=image, text=prompt, return_tensors="pt")
     ids = model.generate(**inputs, do_sample=False, max_new_tokens=64)
     return processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+
+
+def answer_lines(folder: Path, data: Path, lines: list[dict]) -> None:
+    """Adds what the model said, and whether it is right."""
+    processor = AutoProcessor.from_pretrained(folder)
+    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    for line in lines:
+        image = Image.open(data / line["image"]).convert("RGB")
+        line["said"] = answer(model, processor, image, line["question"])
+        line["right"] = line["said"] == line["answer"]
+
+
+def grade_lines(folder: Path, data: Path, lines: list[dict]) -> None:
+    """Adds whether the model would be right, one pass for the questions about a picture."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    packer, student = Packer(tokenizer), load_student(tokenizer.get_vocab_size(), folder).eval()
+    of_image = defaultdict(list)
+    for line in lines:
+        of_image[line["image"]].append(line)
+    for image, group in of_image.items():
+        pixels = np.array(Image.open(data / image).convert("RGB"))
+        questions = [Question(line["kind"], line["question"], line["answer"]) for line in group]
+        for line, right in zip(group, grade(student, packer, pixels, questions)):
+            line["right"] = right
+
+
+def swap_pictures(lines: list[dict]) -> None:
+    """Gives every question the picture of the scene half the set away: what is still right was never seen."""
+    images = list(dict.fromkeys(line["image"] for line in lines))
+    other = dict(zip(images, images[len(images) // 2 :] + images[: len(images) // 2]))
+    for line in lines:
+        line["image"] = other[line["image"]]
 
 
 def table_row(kind: str, lines: list[dict], constant_right: int) -> dict:
@@ -66,18 +105,20 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a folder in Hugging Face layout")
     parser.add_argument("--data", type=Path, default=HERE.parent / "eval", help="folder with questions.jsonl")
     parser.add_argument("--limit", type=int, help="only the first so many questions")
+    parser.add_argument("--every", type=int, default=1, help="only every so many-th picture, with all its questions")
+    parser.add_argument("--fast", action="store_true", help="one pass a picture: no answers, only right or wrong")
+    parser.add_argument("--shuffle", action="store_true", help="ask about the pictures of other scenes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write the table and all answers here, as JSON")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    processor = AutoProcessor.from_pretrained(args.model)
-    model = LlavaForConditionalGeneration.from_pretrained(args.model, dtype=torch.float32).eval()
-    lines = [json.loads(line) for line in (args.data / "questions.jsonl").read_text().splitlines()][: args.limit]
-    for line in lines:
-        image = Image.open(args.data / line["image"]).convert("RGB")
-        line["said"] = answer(model, processor, image, line["question"])
-        line["right"] = line["said"] == line["answer"]
+    lines = [json.loads(line) for line in (args.data / "questions.jsonl").read_text().splitlines()]
+    if args.shuffle:
+        swap_pictures(lines)
+    kept = set(list(dict.fromkeys(line["image"] for line in lines))[:: args.every])
+    lines = [line for line in lines if line["image"] in kept][: args.limit]
+    (grade_lines if args.fast else answer_lines)(args.model, args.data, lines)
     rows = summarise(lines)
     print_table(rows)
     if args.out:

@@ -1,4 +1,4 @@
-"""Writes a checkpoint as a Hugging Face folder in bf16: python export.py build/joint.pt build/fovea-mini"""
+"""Writes a checkpoint as a Hugging Face folder in bf16: python export.py build/mini.pt build/fovea-mini"""
 
 import argparse
 import shutil
@@ -18,11 +18,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--tokenizer", type=Path, default=HERE / "build" / "tokenizer.json")
+    parser.add_argument("--tokenizer", type=Path, default=PUBLISHED / "tokenizer.json")
     args = parser.parse_args()
 
     student = load_student(Tokenizer.from_file(str(args.tokenizer)).get_vocab_size())
-    student.load_state_dict(torch.load(args.checkpoint)["weights"])
+    student.load_state_dict(torch.load(args.checkpoint)["mean"])
     model = student.llava.bfloat16().eval()
     model.generation_config = GenerationConfig.from_pretrained(PUBLISHED)
     model.save_pretrained(args.out)

@@ -9,7 +9,7 @@ from classes import LETTERS, NAMES
 from facts import FACTS, IGNORED
 from network import Student
 
-WEIGHTS = {"answers": 1.0, "facts": 0.25, "names": 0.1, "aims": 0.1}
+WEIGHTS = {"answers": 1.0, "facts": 0.25, "names": 0.15, "aims": 0.3}
 SHARPNESS = 12  # of the cosine between a visual row and the words
 
 

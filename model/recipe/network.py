@@ -25,17 +25,10 @@ class Student(nn.Module):
         super().__init__()
         self.llava = llava
         self.facts_head = nn.Linear(llava.config.vision_config.hidden_size, sum(FACTS.values()))
-        # Only the CLS row passes this norm, and LLaVA drops that row.
-        llava.model.vision_tower.post_layernorm.requires_grad_(False)
         self.attended: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
         for i in AIMING_LAYERS:
             attention = llava.model.language_model.layers[i].self_attn
             attention.register_forward_pre_hook(self.remember, with_kwargs=True)
-
-    def compile_parts(self) -> None:
-        """Fuses what lies between the matrix products; every part sees few different shapes."""
-        for layer in self.llava.model.language_model.layers:
-            layer.mlp.compile()
 
     def remember(self, _module: nn.Module, _args: tuple, kwargs: dict) -> None:
         self.attended.append((kwargs["hidden_states"], kwargs["position_embeddings"]))
@@ -93,9 +86,10 @@ def block_mask(blocks: Tensor) -> Tensor:
 def load_student(vocab: int, folder: Path | None = None) -> Student:
     """A fresh network of the published shape, or a Hugging Face folder's (whose training head starts fresh)."""
     config = LlavaConfig.from_pretrained(folder or PUBLISHED)
+    how = {"dtype": torch.float32, "attn_implementation": ATTENTION}
     if folder is None:
         config.text_config.vocab_size = vocab
-        return Student(LlavaForConditionalGeneration._from_config(config, attn_implementation=ATTENTION))
+        return Student(LlavaForConditionalGeneration._from_config(config, **how))
     if config.text_config.vocab_size != vocab:
         raise SystemExit(f"{folder} has {config.text_config.vocab_size} token ids, the tokenizer {vocab}")
-    return Student(LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation=ATTENTION))
+    return Student(LlavaForConditionalGeneration.from_pretrained(folder, **how))

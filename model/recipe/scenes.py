@@ -219,7 +219,8 @@ def add_thing(
 
 
 def pick_kinds(rng: random.Random, count: int, tinting: str) -> list[str]:
-    """Different classes: half of the time from one theme, so that some go together; popular ones come twice as often."""
+    """Different classes: half of the time from one theme, so that some go together; popular ones are drawn twice as
+    often as others."""
     pool = rng.choice(THEMES) if rng.random() < 0.5 else NAMES
     if tinting == "held-out":
         pool = list(HELD_OUT)
@@ -229,7 +230,11 @@ def pick_kinds(rng: random.Random, count: int, tinting: str) -> list[str]:
 
 
 def make_scene(
-    rng: random.Random, styles: tuple[str, ...] = SEEN_STYLES, crowded: bool = False, tinting: str = "some", most: int = 6
+    rng: random.Random,
+    styles: tuple[str, ...] = SEEN_STYLES,
+    crowded: bool = False,
+    tinting: str = "some",
+    most: int = 6,
 ) -> Scene:
     """1 to `most` objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat."""
     scene = empty_scene(rng)

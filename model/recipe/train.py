@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from team import Team
 from validation import Validation
 
 RISE = 100  # steps in which the learning rate grows to its peak
+TOWER_SCALE = 0.4  # of its learning rate
 MEMORY = 0.99  # of the running mean of the weights, which is what is validated and exported
 
 
@@ -33,15 +35,14 @@ def learning_rate(args: argparse.Namespace, step: int) -> float:
     return args.rate * min(1, (step + 1) / RISE) * max(0.05, min(1.0, left))
 
 
-def trainable(student: Student) -> list[nn.Parameter]:
-    return [p for p in student.parameters() if p.requires_grad]
-
-
 def make_optimizer(student: Student) -> torch.optim.AdamW:
-    """AdamW that lets matrices decay and leaves biases and norms alone."""
-    parameters = trainable(student)
-    matrices, vectors = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+    """AdamW that lets matrices decay and leaves biases and norms alone; the tower learns more slowly."""
+    groups = []
+    tower = set(student.llava.model.vision_tower.parameters())
+    for scale, chosen in ((TOWER_SCALE, tower), (1.0, set(student.parameters()) - tower)):
+        parameters = [p for p in student.parameters() if p in chosen]
+        groups.append({"scale": scale, "params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.05})
+        groups.append({"scale": scale, "params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0})
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
 
 
@@ -50,16 +51,17 @@ class Run:
 
     def __init__(self, student: Student):
         self.student, self.optimizer, self.step = student, make_optimizer(student), 0
-        self.parameters = trainable(student)
         self.mean = {name: tensor.clone() for name, tensor in student.state_dict().items()}
 
     def advance(self, loss: Tensor, rate: float, team: Team, rank: int) -> None:
         self.optimizer.zero_grad()
         loss.backward()
-        team.average(rank, self.parameters)
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        # Some have none: of the tower's last norm, which only the CLS row passes, and of a tower at rest.
+        learning = [p for p in self.student.parameters() if p.grad is not None]
+        team.average(rank, learning)
+        nn.utils.clip_grad_norm_(learning, 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         self.optimizer.step()
         self.step += 1
         memory = min(MEMORY, self.step / (self.step + 10))
@@ -67,6 +69,14 @@ class Run:
         for name, mean in self.mean.items():
             if mean.is_floating_point():
                 mean.lerp_(weights[name], 1 - memory)
+
+    @contextmanager
+    def mean_weights(self):
+        """Inside, the student has the running mean of its weights."""
+        weights = {name: tensor.clone() for name, tensor in self.student.state_dict().items()}
+        self.student.load_state_dict(self.mean)
+        yield
+        self.student.load_state_dict(weights)
 
     def save(self, path: Path) -> None:
         """Written beside and renamed, so that an interruption never spoils it."""
@@ -91,6 +101,7 @@ def parse_args() -> argparse.Namespace:
     add("--steps", type=int, default=1_000_000, help="length of the whole run")
     add("--decay-from", type=int, default=1_000_000, help="step from which the learning rate sinks")
     add("--rate", type=float, default=6e-4, help="peak learning rate")
+    add("--tower-from", type=int, default=0, help="step from which the vision tower learns, too")
     add("--batch", type=int, default=2, help="pictures a step and process")
     add("--warm-up", type=int, default=1200, help="steps with simpler scenes and a quarter of the visual rows")
     add("--seed", type=int, default=0)
@@ -98,7 +109,6 @@ def parse_args() -> argparse.Namespace:
     add("--validate-every", type=int, default=300)
     add("--curve", type=Path, help="JSON lines: losses, speed, accuracy on the validation scenes")
     add("--processes", type=int, default=2, help="of one thread each, and one more each that draws scenes")
-    add("--compile", action="store_true", help="torch.compile")
     return parser.parse_args()
 
 
@@ -140,8 +150,6 @@ def work(rank: int, args: argparse.Namespace, team: Team) -> None:
         run.resume(args.out)
     batches = Batches(tokenizer, args.batch, args.seed, args.warm_up, rank)
     teacher = Teacher(tokenizer, len(batches.packer.before))
-    if args.compile:
-        run.student.compile_parts()
     leads = rank == 0
     if leads:
         validation, log = Validation(batches.packer), Log(args.curve, run.step)
@@ -149,6 +157,7 @@ def work(rank: int, args: argparse.Namespace, team: Team) -> None:
         batches, batch_size=None, sampler=range(run.step, args.steps), num_workers=1, prefetch_factor=8
     )
     for batch in loader:
+        run.student.llava.model.vision_tower.requires_grad_(run.step >= args.tower_from)
         losses, right = teacher.losses(run.student, batch)
         run.advance(losses["total"], learning_rate(args, run.step), team, rank)
         if not leads:
@@ -158,14 +167,15 @@ def work(rank: int, args: argparse.Namespace, team: Team) -> None:
         if run.step % args.save_every == 0 or last:
             run.save(args.out)
         if run.step % args.validate_every == 0 or last:
-            log.write({"step": run.step, "validation": validation.measure(run)})
+            with run.mean_weights():
+                log.write({"step": run.step, "validation": validation.measure(run.student)})
 
 
 def main() -> None:
     args = parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     vocab = Tokenizer.from_file(str(args.tokenizer)).get_vocab_size()
-    team = Team(args.processes, sum(p.numel() for p in trainable(load_student(vocab))))
+    team = Team(args.processes, sum(p.numel() for p in load_student(vocab).parameters()))
     team.start(work, args, team)
     work(0, args, team)
 

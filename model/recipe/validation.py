@@ -1,6 +1,7 @@
-"""Accuracy per kind of question on a small fixed set of scenes that neither training nor ../eval uses.
+"""Right or wrong answers to many questions about a picture, in one pass.
 
-A reply is right when every token of it would be said after the right ones before it: that is what greedy decoding does."""
+A reply is right when every token of it would be said after the right ones before it: then, and only then, greedy
+decoding says it. Training watches its progress so, on a small fixed set of scenes that neither it nor ../eval uses."""
 
 import random
 from collections import Counter
@@ -10,11 +11,26 @@ import torch
 
 from batches import VISUAL_ROWS, Packer
 from facts import FACTS, IGNORED, patch_facts
-from questions import ask
+from network import Student
+from questions import Question, ask
 from scenes import make_scene
 
-SCENES = 40
-AT_ONCE = 8
+SCENES = 20
+
+
+@torch.inference_mode()
+def grade(student: Student, packer: Packer, image: np.ndarray, questions: list[Question]) -> list[bool]:
+    """Which of the questions about an image (SIZE, SIZE, 3) are answered rightly."""
+    sequence = packer.pack(questions, list(range(VISUAL_ROWS)), VISUAL_ROWS, padded=False)
+    batch = {name: torch.tensor([getattr(sequence, name)]) for name in ("ids", "blocks", "positions")}
+    rows = torch.arange(VISUAL_ROWS)[None]
+    visual = student.project(student.see(torch.from_numpy(image)[None]), rows)
+    said = student.llava.lm_head(student.read(visual, batch, len(packer.before))).argmax(-1)[0, :-1]
+    labels, blocks = torch.tensor(sequence.labels)[1:], batch["blocks"][0, 1:]
+    replies = [(blocks == number) & (labels != IGNORED) for number in range(1, len(questions) + 1)]
+    if not all(reply.any() for reply in replies):
+        raise ValueError(f"{len(questions)} questions do not fit into one pass")
+    return [bool((said == labels)[reply].all()) for reply in replies]
 
 
 class Validation:
@@ -24,38 +40,20 @@ class Validation:
         for number in range(SCENES):
             rng = random.Random(f"validation/{number}")
             scene = make_scene(rng)
-            questions = ask(rng, scene)
-            sequence = packer.pack(questions, list(range(VISUAL_ROWS)), VISUAL_ROWS)
-            self.scenes.append((np.array(scene.image, np.uint8), patch_facts(scene)[1], sequence, questions))
+            pixels, labels = np.array(scene.image, np.uint8), patch_facts(scene)[1][:, 0]
+            self.scenes.append((pixels, labels, ask(rng, scene)[:12]))
 
     @torch.inference_mode()
-    def measure(self, run) -> dict[str, float]:
+    def measure(self, student: Student) -> dict[str, float]:
         """Share of right replies per kind and in all, and of object patches that are named rightly ("patches")."""
-        weights = {name: tensor.clone() for name, tensor in run.student.state_dict().items()}
-        run.student.load_state_dict(run.mean)
         right, asked = Counter(), Counter()
-        for i in range(0, SCENES, AT_ONCE):
-            self.count(run.student, self.scenes[i : i + AT_ONCE], right, asked)
-        run.student.load_state_dict(weights)
+        for pixels, labels, questions in self.scenes:
+            for question, good in zip(questions, grade(student, self.packer, pixels, questions)):
+                for kind in (question.kind, "all"):
+                    asked[kind] += 1
+                    right[kind] += good
+            facts = student.facts_head(student.see(torch.from_numpy(pixels)[None]))[0]
+            named = facts[:, : FACTS["label"]].argmax(-1).numpy()
+            asked["patches"] += int((labels > 0).sum())
+            right["patches"] += int((named == labels)[labels > 0].sum())
         return {kind: round(right[kind] / asked[kind], 3) for kind in sorted(asked)}
-
-    def count(self, student, scenes: list[tuple], right: Counter, asked: Counter) -> None:
-        pixels, facts, sequences, questions = zip(*scenes)
-        names = ("ids", "labels", "blocks", "positions")
-        batch = {name: torch.tensor([getattr(sequence, name) for sequence in sequences]) for name in names}
-        rows = torch.arange(VISUAL_ROWS).expand(len(scenes), -1)
-        seen = student.see(torch.from_numpy(np.stack(pixels)))
-        said = student.llava.lm_head(student.read(student.project(seen, rows), batch, len(self.packer.before)))
-        correct = said.argmax(-1)[:, :-1] == batch["labels"][:, 1:]
-        for i, of_scene in enumerate(questions):
-            for number, question in enumerate(of_scene, 1):
-                reply = (batch["blocks"][i, 1:] == number) & (batch["labels"][i, 1:] != IGNORED)
-                if reply.any():
-                    for kind in (question.kind, "all"):
-                        asked[kind] += 1
-                        right[kind] += bool(correct[i][reply].all())
-        labels = torch.from_numpy(np.stack(facts))[..., 0]
-        shown = labels > 0
-        guess = student.facts_head(seen)[..., : FACTS["label"]].argmax(-1)
-        asked["patches"] += int(shown.sum())
-        right["patches"] += int((guess == labels)[shown].sum())
