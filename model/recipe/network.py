@@ -24,7 +24,10 @@ class Student(nn.Module):
     def __init__(self, llava: LlavaForConditionalGeneration):
         super().__init__()
         self.llava = llava
-        self.facts_head = nn.Linear(llava.config.vision_config.hidden_size, sum(FACTS.values()))
+        width = llava.config.vision_config.hidden_size
+        # The norm, because the tower's last layer has none of its own and some of its values are large.
+        norm, head = nn.LayerNorm(width, elementwise_affine=False), nn.Linear(width, sum(FACTS.values()))
+        self.facts_head = nn.Sequential(norm, head)
         self.attended: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
         for i in AIMING_LAYERS:
             attention = llava.model.language_model.layers[i].self_attn

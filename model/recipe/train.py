@@ -25,7 +25,7 @@ from team import Team
 from validation import Validation
 
 RISE = 100  # steps in which the learning rate grows to its peak
-TOWER_SCALE = 0.4  # of its learning rate
+TOWER_SCALE, HEAD_SCALE = 0.4, 4.0  # of the learning rate, for the tower and for the head that tells its facts
 MEMORY = 0.99  # of the running mean of the weights, which is what is validated and exported
 
 
@@ -36,11 +36,16 @@ def learning_rate(args: argparse.Namespace, step: int) -> float:
 
 
 def make_optimizer(student: Student) -> torch.optim.AdamW:
-    """AdamW that lets matrices decay and leaves biases and norms alone; the tower learns more slowly."""
+    """AdamW that lets matrices decay and leaves biases and norms alone; every part at its own pace."""
+    parts = [
+        (TOWER_SCALE, student.llava.model.vision_tower),
+        (HEAD_SCALE, student.facts_head),
+        (1.0, student.llava.model.multi_modal_projector),
+        (1.0, student.llava.model.language_model),
+    ]
     groups = []
-    tower = set(student.llava.model.vision_tower.parameters())
-    for scale, chosen in ((TOWER_SCALE, tower), (1.0, set(student.parameters()) - tower)):
-        parameters = [p for p in student.parameters() if p in chosen]
+    for scale, part in parts:
+        parameters = list(part.parameters())
         groups.append({"scale": scale, "params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.05})
         groups.append({"scale": scale, "params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0})
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
