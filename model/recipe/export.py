@@ -8,7 +8,6 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
-from classes import HERE
 from network import PUBLISHED, load_student
 
 UNTRAINED = ("chat_template.jinja", "preprocessor_config.json", "processor_config.json")  # the same for every run

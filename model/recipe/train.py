@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from batches import Batches
-from classes import HERE
 from losses import Teacher
 from network import PUBLISHED, Student, load_student
 from team import Team
