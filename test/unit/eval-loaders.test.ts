@@ -27,7 +27,7 @@ describe("the formats", () => {
   it("jsonl: the held-out questions, from their folder", async () => {
     const set = await loadQuestions(fileURLToPath(new URL("../../model/eval", import.meta.url)));
     expect(set).toMatchObject({ format: "jsonl", rule: "exact", suffix: "" });
-    expect(set.questions).toHaveLength(1357);
+    expect(set.questions).toHaveLength(3189);
     expect(set.questions[0]).toMatchObject({
       id: "000-0",
       kind: "where",
