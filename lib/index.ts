@@ -31,6 +31,7 @@ export type {
   PlanStage,
   SkipLayers,
 } from "./prune/plan.js";
+export { type CachedRows, prefixKvRatios } from "./prune/prefix-kv-ratios.js";
 export type { GatherStep, Hook, KeepBudget, ProbeStep, SelectStep, Step } from "./prune/step.js";
 export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";
 export type { ImageInput, RawImage } from "./vision/image-input.js";

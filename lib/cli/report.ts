@@ -2,11 +2,18 @@ import type { Reply, StageReport, Usage } from "../index.js";
 
 /** What a reply cost and what was dropped, for people: a few lines of text. */
 export function report(reply: Reply): string[] {
-  return [rowsLine(reply.usage), ...skippedLines(reply.usage), ...depthLines(reply.usage), timingsLine(reply)];
+  return [
+    rowsLine(reply.usage),
+    ...cacheLines(reply.usage),
+    ...skippedLines(reply.usage),
+    ...depthLines(reply.usage),
+    timingsLine(reply),
+  ];
 }
 
 function rowsLine({ visualRows, promptRows, stages }: Usage): string {
-  const steps = stages.map((stage, i) => `${stageName(stage, stages[i - 1])} ${sum(stage)}`);
+  const onRows = stages.filter((stage) => stage.layers === undefined);
+  const steps = onRows.map((stage, i) => `${stageName(stage, onRows[i - 1])} ${sum(stage)}`);
   return [`visual rows ${visualRows} of ${promptRows}`, ...steps].join(" → ");
 }
 
@@ -14,6 +21,16 @@ function rowsLine({ visualRows, promptRows, stages }: Usage): string {
 function stageName({ name, layer }: StageReport, before: StageReport | undefined): string {
   if (layer === undefined) return name;
   return name === before?.name ? `layer ${layer}:` : `${name} layer ${layer}:`;
+}
+
+/** What stages on the KV cache left, over all layers. */
+function cacheLines({ stages }: Usage): string[] {
+  return stages.flatMap(({ name, hook, layers }) => {
+    if (layers === undefined) return [];
+    const total = (rows: "rowsIn" | "rowsOut") => layers.reduce((sum, layer) => sum + layer[rows], 0);
+    const share = Math.round((100 * total("rowsOut")) / Math.max(1, total("rowsIn")));
+    return [`${name} at ${hook}: ${total("rowsOut")} of ${total("rowsIn")} cached rows (${share} %)`];
+  });
 }
 
 function sum({ images }: StageReport): number {

@@ -15,10 +15,13 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
   return pictures.map((picture, image) => ({
     picture,
     grid,
-    stages: stages.map((stage) => {
+    stages: stages.flatMap((stage) => {
+      if (stage.layers !== undefined) return []; // acts on the KV cache
       const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
       const title = stage.layer === undefined ? stage.name : `${stage.name}, layer ${stage.layer}`;
-      return { title, rowsIn, rowsOut, patches: kept.filter((row) => row >= classRows).map((row) => row - classRows) };
+      return [
+        { title, rowsIn, rowsOut, patches: kept.filter((row) => row >= classRows).map((row) => row - classRows) },
+      ];
     }),
   }));
 }

@@ -4,7 +4,7 @@ import type { StageReport, Usage } from "./reply.js";
 /** Visual rows that ran through each decoder layer in prefill, from what a reply reports. */
 export function layerRows({ visualRows, stages, skipped }: Usage, nLayers: number): LayerRows[] {
   let rows = visualRows;
-  const pending = [...stages];
+  const pending = stages.filter((stage) => stage.layers === undefined); // those on the KV cache leave the stream alone
   return Array.from({ length: nLayers }, (_, layer) => {
     while (pending[0] !== undefined && entersAt(pending[0]) <= layer) {
       rows = (pending.shift()?.images ?? []).reduce((sum, { rowsOut }) => sum + rowsOut, 0);

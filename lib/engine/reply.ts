@@ -1,7 +1,7 @@
 import type { NativeDraftReport, NativeStageReport } from "../native/binding.js";
 import type { LoweredPlan } from "../prune/plan.js";
 
-/** What a stage of the plan did to each image's rows. */
+/** What a stage of the plan did to each image's rows, or to the KV cache of each layer. */
 export type StageReport = NativeStageReport;
 
 /** Rows and tokens of a generation. */
@@ -13,7 +13,7 @@ export interface Usage {
   /** Images whose rows were still known from an earlier request, so that the vision tower did not run for them. */
   cachedImages: number;
   generatedTokens: number;
-  /** Visual rows before and after each stage, per image. */
+  /** Rows before and after each stage: visual rows per image, or cached rows per layer. */
   stages: StageReport[];
   /** Sub-layers that did not run. */
   skipped: LoweredPlan["skip"];

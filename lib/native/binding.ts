@@ -113,8 +113,14 @@ export interface NativeStageReport {
   hook: string;
   /** Decoder layer for the hook "decoder-layer". */
   layer?: number;
-  /** Per image. */
+  /** Visual rows per image, of stages that act on rows. */
   images: { rowsIn: number; rowsOut: number; kept?: Int32Array }[];
+  /**
+   * Cached rows per decoder layer, of stages that act on the KV cache; at "decode-step", rowsIn counts the rows that
+   * were there when decoding began and those that came since. kept are rows of the prompt, per KV head, or one list
+   * for all heads.
+   */
+  layers?: { rowsIn: number; rowsOut: number; kept?: Int32Array[] }[];
 }
 
 /** Milliseconds of one request, measured on the engine thread. */

@@ -10,7 +10,9 @@ import type { LoweredStage } from "./plan.js";
  */
 export function meanShare(stages: readonly LoweredStage[], nLayers: number, otherwise?: number): number | undefined {
   let [share, ofDecoder, sum, from] = [1, 1, 0, 0];
-  for (const { hook, layer, steps } of stages) {
+  for (const stage of stages) {
+    if (stage.hook === "prefilled" || stage.hook === "decode-step") break; // the rows have gone through
+    const { hook, layer, steps } = stage;
     const at = hook === "decoder-layer" ? (layer ?? 0) : 0;
     sum += share * (at - from);
     from = at;

@@ -38,7 +38,8 @@ export interface Method<Options extends object = object> {
   lower(options: Options, facts: PlanFacts, where: string): LoweredStage[];
   /**
    * The stage with the budget that leaves `share` of the visual rows, mean over the decoder's layers. Needed only by
-   * methods that one option `keep` does not govern; for the others it is solved for.
+   * methods that one option `keep` does not govern; for the others it is solved for. Methods on the KV cache drop no
+   * rows of the stream: they leave that share of the cached rows.
    *
    * @throws FoveaError ERR_FOVEA_PLAN when the method cannot leave that share.
    */

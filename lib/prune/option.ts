@@ -1,17 +1,31 @@
 import { planError } from "./plan-error.js";
 
+/** What an option of a method can hold. */
+export type OptionValue = number | string | boolean | number[];
+
 /** One option of a method, as data: enough to check it, to fill it in and to explain it. */
-export interface OptionSpec {
-  kind: OptionKind;
-  /** An array of `kind` in this order; `ascending` means strictly. Without it, one number. */
-  list?: "ascending" | "non-increasing";
-  /** Stands when the option, and every alternative to it, is left out. */
-  default?: number;
-  description: string;
-}
+export type OptionSpec = { description: string } & (
+  | {
+      kind: NumberKind;
+      /** An array of `kind` in this order; `ascending` means strictly. Without it, one number. */
+      list?: "ascending" | "non-increasing";
+      /** Stands when the option, and every alternative to it, is left out. */
+      default?: number;
+    }
+  | {
+      kind: "number";
+      from: number;
+      to: number;
+      /** An array of one number per decoder layer. */
+      list?: "per-layer";
+      default?: number;
+    }
+  | { kind: "choice"; of: readonly (string | number)[]; default?: string | number }
+  | { kind: "switch"; default?: boolean }
+);
 
 /** What a number means, which settles its range. */
-export type OptionKind = "ratio" | "count" | "seed" | "layer";
+export type NumberKind = "ratio" | "count" | "percent" | "seed" | "layer";
 
 const maxCount = 2 ** 31 - 1;
 
@@ -20,7 +34,7 @@ interface Range {
   text(nLayers?: number): string;
 }
 
-const ranges: Record<OptionKind, Range> = {
+const ranges: Record<NumberKind, Range> = {
   ratio: {
     accepts: (value) => value > 0 && value <= 1,
     text: () => "a ratio above 0 and at most 1",
@@ -28,6 +42,10 @@ const ranges: Record<OptionKind, Range> = {
   count: {
     accepts: (value) => Number.isInteger(value) && value >= 1 && value <= maxCount,
     text: () => "a whole number of rows, 1 or more",
+  },
+  percent: {
+    accepts: (value) => Number.isInteger(value) && value >= 0 && value <= 99,
+    text: () => "a whole number of per cent, 0 to 99",
   },
   seed: {
     accepts: (value) => Number.isSafeInteger(value) && value >= 0,
@@ -44,36 +62,62 @@ const ranges: Record<OptionKind, Range> = {
 
 /** In words, what an option accepts; for errors and for help. */
 export function optionRange(spec: OptionSpec, nLayers?: number): string {
+  if (spec.kind === "number") {
+    const one = `a number from ${spec.from} to ${spec.to}`;
+    return spec.list === undefined ? one : `a list with, for each of ${nLayers ?? "the"} decoder layers, ${one}`;
+  }
+  if (spec.kind === "choice") return spec.of.join(" or ");
+  if (spec.kind === "switch") return "true or false";
   const one = ranges[spec.kind].text(nLayers);
   return spec.list === undefined ? one : `a list in ${spec.list} order, each element ${one}`;
 }
 
 /** Checks a value from a plan against its schema. */
-export function readOption(value: unknown, spec: OptionSpec, nLayers: number, where: string): number | number[] {
-  return spec.list === undefined ? readNumber(value, spec.kind, nLayers, where) : readList(value, spec, nLayers, where);
+export function readOption(value: unknown, spec: OptionSpec, nLayers: number, where: string): OptionValue {
+  if (spec.kind === "number" || spec.kind === "choice" || spec.kind === "switch") {
+    if (!isOneOf(value, spec, nLayers)) throw planError(where, value, optionRange(spec, nLayers));
+    return value;
+  }
+  return spec.list === undefined
+    ? readNumber(value, spec.kind, nLayers, where)
+    : readList(value, spec.kind, spec.list, nLayers, where);
 }
 
-function readNumber(value: unknown, kind: OptionKind, nLayers: number, where: string): number {
+function isOneOf(
+  value: unknown,
+  spec: Extract<OptionSpec, { kind: "number" | "choice" | "switch" }>,
+  nLayers: number,
+): value is OptionValue {
+  if (spec.kind === "switch") return typeof value === "boolean";
+  if (spec.kind === "choice") return (spec.of as readonly unknown[]).includes(value);
+  const isNumber = (one: unknown) => typeof one === "number" && one >= spec.from && one <= spec.to;
+  if (spec.list === undefined) return isNumber(value);
+  return Array.isArray(value) && value.length === nLayers && value.every(isNumber);
+}
+
+function readNumber(value: unknown, kind: NumberKind, nLayers: number, where: string): number {
   const range = ranges[kind];
   if (typeof value !== "number" || !range.accepts(value, nLayers)) throw planError(where, value, range.text(nLayers));
   return value;
 }
 
-function readList(value: unknown, spec: OptionSpec, nLayers: number, where: string): number[] {
+type Order = "ascending" | "non-increasing";
+
+function readList(value: unknown, kind: NumberKind, order: Order, nLayers: number, where: string): number[] {
   // No list of a plan says more than one thing per layer that can be entered.
   if (!Array.isArray(value) || value.length === 0 || value.length >= nLayers) {
-    throw planError(where, value, `an array of 1 to ${nLayers - 1} elements, each ${ranges[spec.kind].text(nLayers)}`);
+    throw planError(where, value, `an array of 1 to ${nLayers - 1} elements, each ${ranges[kind].text(nLayers)}`);
   }
-  const list = value.map((element, i) => readNumber(element, spec.kind, nLayers, `${where}[${i}]`));
+  const list = value.map((element, i) => readNumber(element, kind, nLayers, `${where}[${i}]`));
   for (let i = 1; i < list.length; ++i) {
     const [before, here] = [list[i - 1] as number, list[i] as number];
-    const isInOrder = spec.list === "ascending" ? here > before : here <= before;
-    if (!isInOrder) throw planError(`${where}[${i}]`, here, orderText(spec.list, before));
+    const isInOrder = order === "ascending" ? here > before : here <= before;
+    if (!isInOrder) throw planError(`${where}[${i}]`, here, orderText(order, before));
   }
   return list;
 }
 
-function orderText(order: OptionSpec["list"], before: number): string {
+function orderText(order: Order, before: number): string {
   return order === "ascending"
     ? `more than ${before}, the element before it`
     : `at most ${before}, the element before it`;

@@ -1,3 +1,4 @@
+import type { OptionSpec } from "./option.js";
 import type { PlanStage } from "./plan.js";
 import { planError } from "./plan-error.js";
 import { methods } from "./registry.js";
@@ -28,17 +29,33 @@ function parseStage(piece: string): PlanStage {
     const spec = specs.get(key);
     if (spec === undefined) throw unknownName(`"${piece}"`, key, `an option of ${name}`, [...specs.keys()]);
     if (Object.hasOwn(stage, key)) throw planError(`"${piece}"`, option, `${key} once`);
-    const numbers = option
+    const texts = option
       .slice(equals + 1)
       .split("+")
-      .map((number) => parseNumber(number.trim(), option));
-    if (spec.list === undefined && numbers.length > 1) throw planError(`"${piece}"`, option, `one number for ${key}`);
-    stage[key] = spec.list === undefined ? numbers[0] : numbers;
+      .map((text) => text.trim());
+    const isList = "list" in spec && spec.list !== undefined;
+    if (!isList && texts.length > 1) throw planError(`"${piece}"`, option, `one value for ${key}`);
+    const values = texts.map((text) => (isWord(spec) ? parseWord(text) : parseNumber(text, option)));
+    stage[key] = isList ? values : values[0];
   }
   return stage;
 }
 
+/** A word, or what it spells: a switch or a number. */
+function parseWord(text: string): string | number | boolean {
+  if (text === "true" || text === "false") return text === "true";
+  return isNumber(text) ? Number(text) : text;
+}
+
+function isWord({ kind }: OptionSpec): boolean {
+  return kind === "choice" || kind === "switch";
+}
+
+function isNumber(text: string): boolean {
+  return /^-?(\d+(\.\d*)?|\.\d+)$/.test(text);
+}
+
 function parseNumber(text: string, option: string): number {
-  if (!/^-?(\d+(\.\d*)?|\.\d+)$/.test(text)) throw planError(`"${option}"`, text, "a number, as in 8 or 0.25");
+  if (!isNumber(text)) throw planError(`"${option}"`, text, "a number, as in 8 or 0.25");
   return Number(text);
 }

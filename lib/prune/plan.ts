@@ -1,4 +1,5 @@
-import type { Hook, Step } from "./step.js";
+import type { CacheStep } from "./cache-step.js";
+import type { CacheHook, RowHook, Step } from "./step.js";
 
 /** What to prune and skip. Plain JSON: store it, send it, log it. */
 export interface Plan {
@@ -81,15 +82,26 @@ export interface Exit {
 }
 
 /** A stage as native code runs it: primitives at a hook, no method names but for the report. */
-export interface LoweredStage {
+export type LoweredStage = RowStage | CacheStage;
+
+/** A stage on rows of the stream. */
+export interface RowStage {
   name: string;
-  hook: Hook;
+  hook: RowHook;
   /**
    * For `vision-layer`: the tower's layer, 0-based, between whose attention and FFN the steps run. For `decoder-layer`:
    * rows are dropped as they are about to enter this layer, 1 <= layer < n_layers.
    */
   layer?: number;
   steps: Step[];
+}
+
+/** A stage on the KV cache, for all layers at once. */
+export interface CacheStage {
+  name: string;
+  hook: CacheHook;
+  layer?: undefined;
+  steps: CacheStep[];
 }
 
 /** A validated plan in primitives; what native code receives as JSON. */

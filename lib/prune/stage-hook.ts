@@ -1,6 +1,6 @@
-import type { LoweredStage } from "./plan.js";
+import type { RowStage } from "./plan.js";
 
 /** The hook of a stage that acts before the decoder or, given a layer, as rows enter that layer. */
-export function stageHook(layer: number | undefined): Pick<LoweredStage, "hook" | "layer"> {
+export function stageHook(layer: number | undefined): Pick<RowStage, "hook" | "layer"> {
   return layer === undefined ? { hook: "projected" } : { hook: "decoder-layer", layer };
 }

@@ -1,5 +1,11 @@
-/** Where a stage acts, in the order of the forward pass. */
-export type Hook = "pixels" | "vision-layer" | "projected" | "decoder-layer";
+/** Where a stage acts on rows of the stream, in the order of the forward pass. */
+export type RowHook = "pixels" | "vision-layer" | "projected" | "decoder-layer";
+
+/** Where a stage acts on the KV cache: once the prompt is through, and after each generated row. */
+export type CacheHook = "prefilled" | "decode-step";
+
+/** Where a stage acts. */
+export type Hook = RowHook | CacheHook;
 
 /** How many rows a `select` step keeps, per image. */
 export interface KeepBudget {

@@ -2,7 +2,7 @@ import { isRecord } from "../is-record.js";
 import { lowerDraft } from "./draft.js";
 import { lowerExit } from "./exit.js";
 import type { Method, PlanFacts } from "./method.js";
-import { readOption } from "./option.js";
+import { type OptionValue, readOption } from "./option.js";
 import type { LoweredPlan, LoweredStage } from "./plan.js";
 import { planError } from "./plan-error.js";
 import { methods } from "./registry.js";
@@ -14,14 +14,14 @@ const maxStages = 64;
 const maxLoweredStages = 256; // a method can become one stage per layer
 const planKeys = ["positions", "stages", "skipLayers", "draft", "exit"] as const;
 /** In the order of the forward pass. */
-const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer"];
+const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer", "prefilled", "decode-step"];
 const positionPolicies = ["compact", "original"] as const;
 
 /**
  * Validates a plan of any origin and turns its methods into primitives at hooks.
  *
  * Stages run in the order of the forward pass, whatever order the plan names them in: `pixels`, the tower's layers,
- * `projected`, then decoder layers upwards. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
+ * `projected`, then decoder layers upwards, `prefilled`, `decode-step`. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
  *
  * @throws FoveaError ERR_FOVEA_PLAN, saying where the plan is wrong and what belongs there.
  */
@@ -36,9 +36,19 @@ export function lowerPlan(plan: unknown, facts: PlanFacts): LoweredPlan {
   if (draft !== undefined && exit !== undefined) {
     throw planError("exit", exit, "either draft or exit", "A draft is checked by the whole decoder.");
   }
+  const stages = lowerStages(plan.stages, facts);
+  const decoding = stages.find(({ hook }) => hook === "decode-step");
+  if (draft !== undefined && decoding !== undefined) {
+    throw planError(
+      "draft",
+      draft,
+      `no draft beside ${decoding.name}, which drops cached rows while decoding`,
+      "The cache cannot take back what it dropped; decode: false keeps the method to the prompt.",
+    );
+  }
   return {
     positions: readPositions(plan.positions),
-    stages: lowerStages(plan.stages, facts),
+    stages,
     skip: lowerSkipLayers(plan.skipLayers, facts.nLayers),
     ...(draft !== undefined && { draft: lowerDraft(draft, facts.nLayers) }),
     ...(exit !== undefined && { exit: lowerExit(exit, facts.nLayers) }),
@@ -74,7 +84,7 @@ function lowerStage(entry: unknown, facts: PlanFacts, where: string): LoweredSta
 /** The options of one stage, checked and with defaults filled in. */
 function readOptions(method: Method, given: Record<string, unknown>, facts: PlanFacts, where: string): object {
   const known = new Map(Object.entries(method.options));
-  const options: Record<string, number | number[]> = {};
+  const options: Record<string, OptionValue> = {};
   for (const [name, value] of Object.entries(given)) {
     const spec = known.get(name);
     if (spec === undefined) throw unknownName(where, name, `an option of ${method.name}`, [...known.keys()]);

@@ -34,6 +34,23 @@ Napi::Value to_typed_array(Napi::Env env, const std::vector<T>& data) {
   return array;
 }
 
+Napi::Array to_js(Napi::Env env, const std::vector<StageReport::Layer>& layers) {
+  auto array = Napi::Array::New(env, layers.size());
+  for (uint32_t i = 0; i < layers.size(); ++i) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("rowsIn", static_cast<double>(layers[i].rows_in));
+    entry.Set("rowsOut", static_cast<double>(layers[i].rows_out));
+    if (!layers[i].kept.empty()) {
+      auto kept = Napi::Array::New(env, layers[i].kept.size());
+      for (uint32_t head = 0; head < layers[i].kept.size(); ++head)
+        kept.Set(head, to_typed_array(env, layers[i].kept[head]));
+      entry.Set("kept", kept);
+    }
+    array.Set(i, entry);
+  }
+  return array;
+}
+
 Napi::Array to_js(Napi::Env env, const std::vector<StageReport>& stages) {
   auto array = Napi::Array::New(env, stages.size());
   for (uint32_t s = 0; s < stages.size(); ++s) {
@@ -52,6 +69,7 @@ Napi::Array to_js(Napi::Env env, const std::vector<StageReport>& stages) {
       images.Set(i, entry);
     }
     object.Set("images", images);
+    if (!stage.layers.empty()) object.Set("layers", to_js(env, stage.layers));
     array.Set(s, object);
   }
   return array;

@@ -1,5 +1,6 @@
 #include "engine/early_exit.h"
 
+#include "engine/cache_stages.h"
 #include "engine/hooks.h"
 #include "engine/sample.h"
 
@@ -37,10 +38,12 @@ std::span<const float> EarlyExit::step(Model& model, Session& session, int32_t t
     staying *= 1 - top_probability(host_);
     if (1 - staying <= plan_.q) continue;
     decoder.fill_caches(stream, caches, hook, {begin, config.n_layers});
+    compact_decoded(session);
     ++report_.tokens[static_cast<size_t>(layer)];
     return host_;
   }
   decoder.forward(stream, caches, hook, kNever, {begin, config.n_layers});
+  compact_decoded(session);
   look();
   ++report_.tokens.back();
   return host_;

@@ -1,10 +1,22 @@
 #include "engine/hooks.h"
 
 #include "base/timer.h"
+#include "engine/cache_stages.h"
 #include "engine/decoder_source.h"
 #include "engine/stage_runner.h"
 
 namespace fovea {
+namespace {
+
+void note_all(std::span<Session* const> sessions, Hook hook, int layer, const RowStream& stream, const Tensor& q,
+              float scale) {
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    const Sequence& sequence = stream.sequences[i];
+    note_attention(*sessions[i], hook, layer, sequence, q.slice(sequence.begin, sequence.count), scale);
+  }
+}
+
+}  // namespace
 
 // Runs the stages of every session at a hook.
 void PrefillHook::run_stages(Hook hook, int layer, RowStream& stream) {
@@ -39,12 +51,20 @@ SubLayers PrefillHook::sub_layers(int layer) const {
   return sessions_.front()->plan.prefill[static_cast<size_t>(layer)];
 }
 
+void PrefillHook::attended(int layer, const RowStream& stream, const Tensor& q, float scale) {
+  note_all(sessions_, Hook::kPrefilled, layer, stream, q, scale);
+}
+
 void DecodeHook::before_layer(int layer, RowStream& stream) {
   for (size_t i = 0; i < sessions_.size(); ++i) {
     const Sequence& sequence = stream.sequences[i];
     for (int64_t row = sequence.begin; row < sequence.begin + sequence.count; ++row)
       stream.positions[static_cast<size_t>(row)] = sessions_[i]->next_position[static_cast<size_t>(layer)]++;
   }
+}
+
+void DecodeHook::attended(int layer, const RowStream& stream, const Tensor& q, float scale) {
+  note_all(sessions_, Hook::kDecodeStep, layer, stream, q, scale);
 }
 
 }  // namespace fovea

@@ -128,7 +128,7 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
     image->taps = std::move(stages.taps[i]);
     const auto count = static_cast<int64_t>(image->kept.size());
     const Tensor rows = features.slice(row, count);
-    if (plan.taps.contains({TowerTap::Kind::kOutput, -1}))
+    if (plan.taps.tower.contains({TowerTap::Kind::kOutput, -1}))
       image->taps[{TowerTap::Kind::kOutput, -1}] = output_tap(ops, rows, *image);
     const Tensor projected = image->projected.resize(ops, {count, model.decoder->config().d_model});
     model.projector->forward(rows, projected);

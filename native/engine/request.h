@@ -49,10 +49,16 @@ struct StageReport {
     int64_t rows_out = 0;
     std::vector<int32_t> kept;  // rows of the image, 0-based, ascending; only if asked for
   };
+  struct Layer {  // of the decoder
+    int64_t rows_in = 0;
+    int64_t rows_out = 0;
+    std::vector<std::vector<int32_t>> kept;  // per KV head, or one list for all: rows of the prompt; only if asked for
+  };
   std::string name;
-  std::string hook;  // "projected" or "decoder-layer"
-  int layer = -1;    // of "decoder-layer"
-  std::vector<Image> images;
+  std::string hook;  // as in a plan
+  int layer = -1;    // of "vision-layer" and "decoder-layer"
+  std::vector<Image> images;  // of stages that act on rows
+  std::vector<Layer> layers;  // of stages that act on the KV cache
 };
 
 struct Timings {  // milliseconds

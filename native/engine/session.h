@@ -12,10 +12,12 @@
 namespace fovea {
 
 struct Session {
-  Session(Ops& ops, const DecoderConfig& config, const LoweredPlan& lowered, bool report_keep_lists)
-      : plan(lowered),
+  Session(Ops& device, const DecoderConfig& config, const LoweredPlan& lowered, bool report_keep_lists)
+      : ops(device),
+        plan(lowered),
         keep_lists(report_keep_lists),
         cache(ops, config.n_layers, config.n_kv_heads, config.d_head),
+        cache_state{std::vector<CacheLayer>(static_cast<size_t>(config.n_layers)), {}, {}},
         next_position(static_cast<size_t>(config.n_layers), 0) {}
 
   // Forgets the last n decoded rows, which ran through the sub-layers `run` (n_layers). Layers differ in length, so
@@ -27,9 +29,11 @@ struct Session {
     }
   }
 
+  Ops& ops;
   LoweredPlan plan;
   bool keep_lists;
   KvCache cache;
+  CacheState cache_state;   // what the plan's stages on the cache know
   int64_t prompt_rows = 0;  // before pruning
   std::vector<int32_t>
       next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`

@@ -1,7 +1,6 @@
 #include "engine/stage_runner.h"
 
 namespace fovea {
-namespace {
 
 const char* hook_name(Hook hook) {
   switch (hook) {
@@ -13,11 +12,13 @@ const char* hook_name(Hook hook) {
       return "projected";
     case Hook::kDecoderLayer:
       return "decoder-layer";
+    case Hook::kPrefilled:
+      return "prefilled";
+    case Hook::kDecodeStep:
+      return "decode-step";
   }
   throw Error(ErrorCode::kInternal, "an unknown hook");
 }
-
-}  // namespace
 
 StageReport run_stage(Ops& ops, const PlanStage& stage, RowStream& stream, size_t index, StageSource& source,
                       Positions positions, bool keep_lists) {

@@ -1,5 +1,6 @@
 #include "engine/steps.h"
 
+#include "engine/cache_stages.h"
 #include "engine/hooks.h"
 
 namespace fovea {
@@ -33,16 +34,21 @@ bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream
   for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->prompt_rows = stream.sequences[i].origin.back() + 1;
   PrefillHook hook(*model.ops, *model.decoder, sessions, taps);
   hook.projected(stream);
-  if (depth.empty()) return model.decoder->forward(stream, caches_of(sessions), hook, cancelled);
-  DepthProbe probe(*model.ops, hook, depth);
-  if (!model.decoder->forward(stream, caches_of(sessions), probe, cancelled)) return false;
-  probe.finish(stream);
+  if (depth.empty()) {
+    if (!model.decoder->forward(stream, caches_of(sessions), hook, cancelled)) return false;
+  } else {
+    DepthProbe probe(*model.ops, hook, depth);
+    if (!model.decoder->forward(stream, caches_of(sessions), probe, cancelled)) return false;
+    probe.finish(stream);
+  }
+  for (Session* session : sessions) compact_prefilled(*session);
   return true;
 }
 
 void decode_step(Model& model, std::span<Session* const> sessions, std::span<const int32_t> ids, DeviceArray& hidden,
                  const Tensor& logits) {
   model.decoder->logits(run_tokens(model, sessions, ids, 1, sessions.front()->plan.decode, hidden), logits);
+  for (Session* session : sessions) compact_decoded(*session);
 }
 
 void decode_rows(Model& model, Session& session, std::span<const int32_t> ids, const std::vector<SubLayers>& run,

@@ -65,7 +65,7 @@ void TowerStages::embedded(RowStream& stream, const Tensor&) {
 
 void TowerStages::after_attention(int layer, RowStream& stream, const TowerAttention& attention) {
   const Timer timer;
-  for (const TowerTap& tap : plan_.taps)
+  for (const TowerTap& tap : plan_.taps.tower)
     if (tap.kind != TowerTap::Kind::kOutput && tap.layer + n_layers_ == layer) note(tap, stream, attention);
   select_ms += timer.milliseconds();
   run(Hook::kVisionLayer, layer, stream, attention);

@@ -5,6 +5,11 @@
 #include "base/error.h"
 
 namespace fovea {
+namespace {
+
+constexpr int64_t kAnswerRows = 64;  // room for a short answer behind the prompt
+
+}  // namespace
 
 KvCache::KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head)
     : ops_(ops), n_kv_heads_(n_kv_heads), d_head_(d_head), layers_(static_cast<size_t>(n_layers)) {}
@@ -22,6 +27,7 @@ void KvCache::append(int layer, const Tensor& k, const Tensor& v) {
   ops_.copy(k, view(cache.k, cache.capacity).slice(cache.length, k.rows()));
   ops_.copy(v, view(cache.v, cache.capacity).slice(cache.length, v.rows()));
   cache.length += k.rows();
+  cache.seen += k.rows();
 }
 
 void KvCache::drop_last(int layer, int64_t n) {
@@ -29,19 +35,52 @@ void KvCache::drop_last(int layer, int64_t n) {
   if (n < 0 || n > cache.length)
     throw Error(ErrorCode::kInternal, "a layer's cache was asked to drop more rows than it holds");
   cache.length -= n;
+  cache.seen -= n;
 }
 
 void KvCache::reserve(Layer& layer, int64_t rows) {
   if (rows <= layer.capacity) return;
-  // Room for a short answer behind the prompt, then half as much again: few copies, little waste.
-  constexpr int64_t kAnswerRows = 64;
-  const int64_t capacity = std::max(rows + kAnswerRows, layer.capacity + layer.capacity / 2);
+  // Half as much again: few copies, little waste.
+  move(layer, std::max(rows + kAnswerRows, layer.capacity + layer.capacity / 2));
+}
+
+void KvCache::shrink() {
+  for (Layer& layer : layers_)
+    if (layer.capacity > layer.length + kAnswerRows) move(layer, layer.length + kAnswerRows);
+}
+
+void KvCache::move(Layer& layer, int64_t capacity) {
   for (Buffer* buffer : {&layer.k, &layer.v}) {
     Buffer grown = ops_.allocate(static_cast<size_t>(capacity * n_kv_heads_ * d_head_) * sizeof(float));
     if (layer.length > 0) ops_.copy(view(*buffer, layer.length), view(grown, layer.length));
     *buffer = std::move(grown);
   }
   layer.capacity = capacity;
+}
+
+void KvCache::keep(int layer, std::span<const RowSet> rows) {
+  Layer& cache = layers_[static_cast<size_t>(layer)];
+  const auto count = static_cast<int64_t>(rows[0].size());
+  const auto n_lists = static_cast<int64_t>(rows.size());
+  if (n_lists != 1 && n_lists != n_kv_heads_) throw Error(ErrorCode::kInternal, "one list of rows, or one per KV head");
+  const int64_t width = n_kv_heads_ * d_head_ / n_lists;  // numbers of a row that a list decides about
+  for (const Buffer* buffer : {&cache.k, &cache.v}) {
+    const Tensor all = view(*buffer, cache.length).reshape_rows({n_kv_heads_ * d_head_});
+    for (int64_t list = 0; list < n_lists; ++list) {
+      const RowSet& kept = rows[static_cast<size_t>(list)];
+      if (static_cast<int64_t>(kept.size()) != count)
+        throw Error(ErrorCode::kInternal, "the KV heads of a layer keep different numbers of rows");
+      const Tensor part = all.columns(list * width, width);
+      ops_.gather_rows(part, kept, part.slice(0, count));
+    }
+  }
+  cache.length = count;
+}
+
+size_t KvCache::bytes() const {
+  size_t bytes = 0;
+  for (const Layer& layer : layers_) bytes += layer.k.bytes() + layer.v.bytes();
+  return bytes;
 }
 
 }  // namespace fovea

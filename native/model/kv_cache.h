@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "ops/ops.h"
+#include "prune/cache_run.h"
 
 namespace fovea {
 
-class KvCache {
+class KvCache final : public CacheRows {
  public:
   KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head);
 
@@ -20,17 +21,27 @@ class KvCache {
 
   Tensor keys(int layer) const;    // (length, n_kv_heads, d_head)
   Tensor values(int layer) const;  // (length, n_kv_heads, d_head)
-  int64_t length(int layer) const { return layers_[static_cast<size_t>(layer)].length; }
-  int n_layers() const { return static_cast<int>(layers_.size()); }
+  int64_t length(int layer) const override { return layers_[static_cast<size_t>(layer)].length; }
+  int64_t seen(int layer) const override { return layers_[static_cast<size_t>(layer)].seen; }
+  int n_layers() const override { return static_cast<int>(layers_.size()); }
+  int64_t n_kv_heads() const override { return n_kv_heads_; }
+
+  // In place; keys keep their rotation.
+  void keep(int layer, std::span<const RowSet> rows) override;
+  // Gives back memory that rows left, but for some room to grow.
+  void shrink();
+  size_t bytes() const;
 
  private:
   struct Layer {
     Buffer k, v;
     int64_t length = 0;
+    int64_t seen = 0;
     int64_t capacity = 0;
   };
 
   void reserve(Layer& layer, int64_t rows);
+  void move(Layer& layer, int64_t capacity);
   Tensor view(const Buffer& buffer, int64_t rows) const;
 
   Ops& ops_;

@@ -1,5 +1,7 @@
 #include "prune/plan.h"
 
+#include <algorithm>
+
 #include "io/json.h"
 #include "prune/steps/parse.h"
 
@@ -18,14 +20,17 @@ const Json::Array& objects(const Json& json, std::string_view key) {
   return items;
 }
 
-PlanStage parse_stage(const Json& json, const PlanBounds& bounds, std::set<TowerTap>& taps) {
+// cache_scope: of all stages on the KV cache, which share their values.
+PlanStage parse_stage(const Json& json, const PlanBounds& bounds, PlanTaps& taps, StepScope& cache_scope) {
   PlanStage stage;
   stage.name = json.required_string("name");
   stage.hook = choice<Hook>(json, "hook",
                             {{"pixels", Hook::kPixels},
                              {"vision-layer", Hook::kVisionLayer},
                              {"projected", Hook::kProjected},
-                             {"decoder-layer", Hook::kDecoderLayer}});
+                             {"decoder-layer", Hook::kDecoderLayer},
+                             {"prefilled", Hook::kPrefilled},
+                             {"decode-step", Hook::kDecodeStep}});
   const bool decoder = stage.hook == Hook::kDecoderLayer;
   if (decoder || stage.hook == Hook::kVisionLayer) {
     const int first = decoder ? 1 : 0, end = decoder ? bounds.n_layers : bounds.n_tower_layers;
@@ -35,10 +40,18 @@ PlanStage parse_stage(const Json& json, const PlanBounds& bounds, std::set<Tower
                                std::to_string(first) + " to " + std::to_string(end - 1));
     stage.layer = static_cast<int>(layer);
   }
-  StepScope scope(stage.hook, taps);
+  if (stage.hook == Hook::kPrefilled && cache_scope.hook() == Hook::kDecodeStep)
+    json.refuse("hook", "stages at prefilled before those at decode-step");
+  StepScope scope(stage.hook, bounds, taps);
+  if (is_cache_hook(stage.hook)) cache_scope.enter(stage.hook);
   for (const Json& item : objects(json, "steps")) {
-    stage.steps.push_back(parse_step(item, scope));
-    if (stage.steps.size() > kMaxSteps) json.refuse("steps", "at most " + std::to_string(kMaxSteps) + " steps");
+    if (stage.steps.size() + stage.cache_steps.size() == kMaxSteps)
+      json.refuse("steps", "at most " + std::to_string(kMaxSteps) + " steps");
+    if (is_cache_hook(stage.hook)) {
+      stage.cache_steps.push_back(parse_cache_step(item, cache_scope));
+    } else {
+      stage.steps.push_back(parse_step(item, scope));
+    }
   }
   return stage;
 }
@@ -68,13 +81,17 @@ LoweredPlan parse_plan(const std::string& text, const PlanBounds& bounds) {
   if (!json.is_object()) throw Error(ErrorCode::kPlan, "the plan is " + json.shown() + ", expected an object");
   plan.positions =
       choice<Positions>(json, "positions", {{"compact", Positions::kCompact}, {"original", Positions::kOriginal}});
+  StepScope cache_scope(Hook::kPrefilled, bounds, plan.taps);
   for (const Json& item : objects(json, "stages")) {
     if (plan.stages.size() == kMaxStages) json.refuse("stages", "at most " + std::to_string(kMaxStages) + " stages");
-    plan.stages.push_back(parse_stage(item, bounds, plan.taps));
+    plan.stages.push_back(parse_stage(item, bounds, plan.taps, cache_scope));
   }
   for (const Json& item : objects(json, "skip")) parse_skip(item, n_layers, plan);
   if (json.has("draft")) plan.draft = parse_draft(json.required_object("draft"), plan.decode);
   if (json.has("exit")) plan.exit = parse_exit(json.required_object("exit"), n_layers);
+  if (plan.draft && std::any_of(plan.stages.begin(), plan.stages.end(),
+                                [](const PlanStage& stage) { return stage.hook == Hook::kDecodeStep; }))
+    json.refuse("draft", "no draft beside stages at decode-step: a cache cannot take back rows that it dropped");
   if (plan.draft && plan.exit) json.refuse("exit", "either draft or exit: guesses are checked by the whole decoder");
   return plan;
 }

@@ -21,18 +21,13 @@ struct PlanStage {
   Hook hook;
   int layer = -1;  // of kVisionLayer (from 0) and kDecoderLayer (from 1)
   std::vector<std::shared_ptr<const Step>> steps;
-};
-
-// Layers of a model, for plans to be checked against.
-struct PlanBounds {
-  int n_layers = 0;        // of the decoder
-  int n_tower_layers = 0;  // that run
+  std::vector<std::shared_ptr<const CacheStep>> cache_steps;  // instead, at hooks on the KV cache
 };
 
 struct LoweredPlan {
   Positions positions = Positions::kCompact;
   std::vector<PlanStage> stages;   // in the order of the forward pass
-  std::set<TowerTap> taps;         // what the stages want to know of the tower; layers as in TowerTap
+  PlanTaps taps;
   std::vector<SubLayers> prefill;  // (n_layers)
   std::vector<SubLayers> decode;   // (n_layers)
   std::optional<DraftPlan> draft;  // never together with exit

@@ -2,40 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "ops/device_array.h"
 #include "prune/gather.h"
+#include "prune/named.h"
 #include "prune/row_stream.h"
 #include "prune/stage_source.h"
 
 namespace fovea {
 
-using Scores = std::vector<float>;    // (count) one number per row of a span
-using RowSet = std::vector<int32_t>;  // rows of a span, ascending, counted from its first row
-struct Features {                     // (count, d) one vector per row of a span
+struct Features {  // (count, d) one vector per row of a span
   Tensor view;
   std::shared_ptr<DeviceArray> memory;  // empty when the view is somebody else's
-};
-
-// Values of one kind by name; each holds one entry per span of the sequence.
-template <typename T>
-class Named {
- public:
-  void set(const std::string& name, std::vector<T> per_span) { values_[name] = std::move(per_span); }
-  const std::vector<T>& get(const std::string& name) const {
-    const auto found = values_.find(name);
-    if (found == values_.end()) throw Error(ErrorCode::kInternal, "stage: nothing is called " + name);
-    return found->second;
-  }
-  void clear() { values_.clear(); }
-
- private:
-  std::map<std::string, std::vector<T>> values_;
 };
 
 struct StageRun {

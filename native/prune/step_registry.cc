@@ -1,5 +1,6 @@
 #include <string_view>
 
+#include "prune/cache_steps/cache_steps.h"
 #include "prune/step.h"
 #include "prune/steps/steps.h"
 
@@ -16,16 +17,35 @@ const std::map<std::string, StepParser, std::less<>> kSteps{
     {"select uniform", parse_select_uniform},
 };
 
-}  // namespace
+const std::map<std::string, CacheStepParser, std::less<>> kCacheSteps{
+    {"allocate evict", parse_allocate_evict},
+    {"allocate prefix", parse_allocate_prefix},
+    {"allocate share", parse_allocate_share},
+    {"allocate sparsity", parse_allocate_sparsity},
+    {"compact", parse_compact},
+    {"mass", parse_mass},
+    {"pool", parse_pool},
+    {"select slot", parse_select_slot},
+    {"select topK", parse_select_cached_top_k},
+};
 
-std::unique_ptr<const Step> parse_step(const Json& json, StepScope& scope) {
+template <typename Parser>
+auto parse_from(const std::map<std::string, Parser, std::less<>>& steps, const Json& json, StepScope& scope) {
   std::string name = json.required_string("do");
   if (json.has("by")) name += " " + json.required_string("by");
-  const auto found = kSteps.find(name);
-  if (found != kSteps.end()) return found->second(json, scope);
+  const auto found = steps.find(name);
+  if (found != steps.end()) return found->second(json, scope);
   std::string expected;
-  for (const auto& [known, parser] : kSteps) expected += (expected.empty() ? "" : ", ") + known;
+  for (const auto& [known, parser] : steps) expected += (expected.empty() ? "" : ", ") + known;
   json.refuse("do", "do and by as one of: " + expected);
+}
+
+}  // namespace
+
+std::unique_ptr<const Step> parse_step(const Json& json, StepScope& scope) { return parse_from(kSteps, json, scope); }
+
+std::unique_ptr<const CacheStep> parse_cache_step(const Json& json, StepScope& scope) {
+  return parse_from(kCacheSteps, json, scope);
 }
 
 std::string StepScope::use(const Json& json, const char* key, Kind kind) const {
@@ -33,7 +53,7 @@ std::string StepScope::use(const Json& json, const char* key, Kind kind) const {
   if (kind == Kind::kFeatures && name == StageRun::kHidden) return name;
   const auto found = values_.find(name);
   if (found == values_.end() || found->second != kind) {
-    const char* kinds[] = {"scores", "rows", "features"};
+    const char* kinds[] = {"scores", "rows", "features", "a quota"};
     json.refuse(
         key, std::string("the name of ") + kinds[static_cast<int>(kind)] + " that an earlier step of this stage made");
   }

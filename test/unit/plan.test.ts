@@ -108,11 +108,11 @@ describe("lowerPlan: what it says about an invalid plan", () => {
     [stage(JSON.parse('{"__proto__": 1}')), 'stages[1]: got "__proto__"'],
     [
       { stages: [{ method: "divprune" }] },
-      'expected the name of a method: divPrune, pyramidDrop, random, uniform. Did you mean "divPrune"?',
+      'expected the name of a method: divPrune, h2o, prefixKv, pyramidDrop, random, snapKv, uniform, vlCache. Did you mean "divPrune"?',
     ],
     [
       { stages: [{ method: "fastV" }] },
-      'stages[0].method: got "fastV", expected the name of a method: divPrune, pyramidDrop, random, uniform.',
+      'stages[0].method: got "fastV", expected the name of a method: divPrune, h2o, prefixKv, pyramidDrop, random, snapKv, uniform, vlCache.',
     ],
     [{ stages: [{ method: "toString" }] }, 'stages[0].method: got "toString"'],
     [{ stages: [{ keep: 1 }] }, "stages[0].method: got nothing"],

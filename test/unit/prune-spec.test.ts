@@ -29,7 +29,7 @@ describe("parsePruneSpec", () => {
     ["divPrune:keep", 'Plan, "divPrune:keep": got "keep", expected option=value.'],
     [
       "pyramidDrop,divPrun",
-      'Plan, "divPrun": got "divPrun", expected the name of a method: divPrune, pyramidDrop, random, uniform. Did you mean "divPrune"?',
+      'Plan, "divPrun": got "divPrun", expected the name of a method: divPrune, h2o, prefixKv, pyramidDrop, random, snapKv, uniform, vlCache. Did you mean "divPrune"?',
     ],
     ["pyramidDrop,", 'Plan, "": got ""'],
     ["", 'Plan, "": got ""'],
@@ -40,7 +40,7 @@ describe("parsePruneSpec", () => {
     ["divPrune:keep=half", 'Plan, "keep=half": got "half", expected a number, as in 8 or 0.25.'],
     ["divPrune:keep=1e3", 'got "1e3"'],
     ["divPrune:keep=", 'got ""'],
-    ["divPrune:keep=0.5+0.25", 'got "keep=0.5+0.25", expected one number for keep.'],
+    ["divPrune:keep=0.5+0.25", 'got "keep=0.5+0.25", expected one value for keep.'],
     ["divPrune:keep=0.5:keep=0.25", 'got "keep=0.25", expected keep once.'],
     ["pyramidDrop:layers=2++4", 'Plan, "layers=2++4": got ""'],
     ["divPrune:method=4", 'got "method"'],

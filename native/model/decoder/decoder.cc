@@ -20,7 +20,7 @@ bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, Layer
     const SubLayers run = hook.sub_layers(layer);
     if (run.attention) {
       rotate_to(stream, rotated);
-      attend(layer, stream, caches);
+      attend(layer, stream, caches, hook);
     }
     hook.after_attention(layer, stream);
     if (run.ffn) feed_forward(layer, stream);
@@ -67,7 +67,7 @@ Tensor Decoder::append_keys(int layer, const RowStream& stream, std::span<KvCach
   return normed;
 }
 
-void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* const> caches) {
+void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t m = stream.hidden.rows();
   const Tensor normed = append_keys(layer, stream, caches);
@@ -83,6 +83,7 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
     segments.push_back({sequence.begin, sequence.count, caches[s]->keys(layer), caches[s]->values(layer), true});
   }
   ops_.attention(q_heads, segments, attention_scale(), attended.reshape_rows({config_.n_heads, config_.d_head}));
+  hook.attended(layer, stream, q_heads, attention_scale());
   ops_.linear(attended, *w.o, w.o_bias.view(), stream.hidden, /*accumulate=*/true);
 }
 

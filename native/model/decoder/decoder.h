@@ -61,6 +61,9 @@ class LayerHook {
   // After a half of this layer was added to the stream, or left out.
   virtual void after_attention(int /*layer*/, const RowStream& /*stream*/) {}
   virtual void after_ffn(int /*layer*/, const RowStream& /*stream*/) {}
+  // This layer attended: q (n_rows, n_heads, d_head) are the queries of the stream's rows as they met the keys that the
+  // caches hold now, with this scale. Valid during the call.
+  virtual void attended(int /*layer*/, const RowStream& /*stream*/, const Tensor& /*q*/, float /*scale*/) {}
 };
 
 // Decoder layers [begin, end).
@@ -110,7 +113,7 @@ class Decoder {
  private:
   void rotate_to(const RowStream& stream, std::vector<int32_t>& rotated);
   Tensor append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches);
-  void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches);
+  void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook);
   void feed_forward(int layer, const RowStream& stream);
 
   Ops& ops_;

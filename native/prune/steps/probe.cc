@@ -2,41 +2,14 @@
 // layer, mean over queries and heads. Q is "last" (the prompt's last row), "text" (every row of text) or "textAfter"
 // (the text behind the last image, or all of it when none follows). K is "all" (default) or "visual": which keys share
 // the probability.
-#include <numeric>
-
+#include "prune/query_rows.h"
 #include "prune/steps/parse.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
 namespace {
 
-enum class Queries { kLast, kText, kTextAfter };
 enum class Keys { kAll, kVisual };
-
-std::vector<int32_t> rows_between(int64_t begin, int64_t end) {
-  std::vector<int32_t> rows(static_cast<size_t>(end - begin));
-  std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
-  return rows;
-}
-
-std::vector<int32_t> text_rows(const Sequence& sequence) {
-  std::vector<int32_t> rows;
-  int64_t next = 0;
-  for (const Span& span : sequence.spans) {
-    for (; next < span.begin; ++next) rows.push_back(static_cast<int32_t>(next));
-    next = span.begin + span.count;
-  }
-  for (; next < sequence.count; ++next) rows.push_back(static_cast<int32_t>(next));
-  return rows;
-}
-
-std::vector<int32_t> query_rows(const Sequence& sequence, Queries queries) {
-  if (queries == Queries::kLast) return {static_cast<int32_t>(sequence.count - 1)};
-  const Span& last = sequence.spans.back();
-  const int64_t behind = last.begin + last.count;
-  if (queries == Queries::kTextAfter && behind < sequence.count) return rows_between(behind, sequence.count);
-  return text_rows(sequence);
-}
 
 struct ProbeStep final : Step {
   Queries queries;
