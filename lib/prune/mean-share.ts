@@ -1,4 +1,4 @@
-import type { LoweredStage } from "./plan.js";
+import { isCacheStage, type LoweredStage } from "./plan.js";
 
 /**
  * Share of the prompt's visual rows that a decoder layer sees, mean over all layers: what papers call the average
@@ -11,7 +11,7 @@ import type { LoweredStage } from "./plan.js";
 export function meanShare(stages: readonly LoweredStage[], nLayers: number, otherwise?: number): number | undefined {
   let [share, ofDecoder, sum, from] = [1, 1, 0, 0];
   for (const stage of stages) {
-    if (stage.hook === "prefilled" || stage.hook === "decode-step") break; // the rows have gone through
+    if (isCacheStage(stage)) break; // the rows have gone through
     const { hook, layer, steps } = stage;
     const at = hook === "decoder-layer" ? (layer ?? 0) : 0;
     sum += share * (at - from);

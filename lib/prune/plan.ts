@@ -104,6 +104,11 @@ export interface CacheStage {
   steps: CacheStep[];
 }
 
+/** Whether a stage acts on the KV cache. */
+export function isCacheStage(stage: LoweredStage): stage is CacheStage {
+  return stage.hook === "prefilled" || stage.hook === "decode-step";
+}
+
 /** A validated plan in primitives; what native code receives as JSON. */
 export interface LoweredPlan {
   positions: "compact" | "original";

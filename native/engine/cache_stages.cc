@@ -56,8 +56,7 @@ void run_stage(const PlanStage& stage, Session& session) {
 
 }  // namespace
 
-void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q,
-                    float scale) {
+void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q, float scale) {
   if (!acts_on_cache(session.plan)) return;
   const Timer timer;
   Ops& ops = session.ops;

@@ -7,8 +7,7 @@ namespace fovea {
 
 // Notes of a layer that attended what the session's stages at `hook` want to know. q (n_rows of the sequence, n_heads,
 // d_head) met the keys in the session's cache, whose last rows are the sequence's.
-void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q,
-                    float scale);
+void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q, float scale);
 
 // Runs the stages at `prefilled` and reports them; frees memory that they left.
 void compact_prefilled(Session& session);

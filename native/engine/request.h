@@ -55,8 +55,8 @@ struct StageReport {
     std::vector<std::vector<int32_t>> kept;  // per KV head, or one list for all: rows of the prompt; only if asked for
   };
   std::string name;
-  std::string hook;  // as in a plan
-  int layer = -1;    // of "vision-layer" and "decoder-layer"
+  std::string hook;           // as in a plan
+  int layer = -1;             // of "vision-layer" and "decoder-layer"
   std::vector<Image> images;  // of stages that act on rows
   std::vector<Layer> layers;  // of stages that act on the KV cache
 };

@@ -26,7 +26,7 @@ struct PlanStage {
 
 struct LoweredPlan {
   Positions positions = Positions::kCompact;
-  std::vector<PlanStage> stages;   // in the order of the forward pass
+  std::vector<PlanStage> stages;  // in the order of the forward pass
   PlanTaps taps;
   std::vector<SubLayers> prefill;  // (n_layers)
   std::vector<SubLayers> decode;   // (n_layers)

@@ -53,8 +53,8 @@ std::vector<int64_t> prefix_search(std::span<const Scores> importance, double ev
   }
   for (size_t l = 0; l < best.size(); ++l) {
     if (best_sum > 0) best[l] = static_cast<int64_t>(static_cast<double>(best[l]) * target / best_sum);
-    best[l] = std::clamp<int64_t>(best[l], 0,
-                                  std::max<int64_t>(0, static_cast<int64_t>(importance[l].size()) - protect));
+    best[l] =
+        std::clamp<int64_t>(best[l], 0, std::max<int64_t>(0, static_cast<int64_t>(importance[l].size()) - protect));
   }
   return best;
 }

@@ -33,8 +33,8 @@ class CacheStep {
 
 // What a plan's stages want to know of the model's inside.
 struct PlanTaps {
-  std::set<TowerTap> tower;                     // layers as in TowerTap
-  std::map<Hook, std::set<CacheTap>> cache;     // by the hook on the KV cache that reads them
+  std::set<TowerTap> tower;                  // layers as in TowerTap
+  std::map<Hook, std::set<CacheTap>> cache;  // by the hook on the KV cache that reads them
 };
 
 // Layers of a model, for plans to be checked against.

@@ -23,9 +23,7 @@ const std::string kMass = R"({"do":"mass","queries":"all","heads":"kv","to":"m"}
 const std::string kAddMass = R"({"do":"mass","queries":"all","heads":"kv","add":true,"to":"m"})";
 const std::string kTopK = R"({"do":"select","by":"topK","score":"m","quota":"q","last":2,"to":"r"})";
 const std::string kCompact = R"({"do":"compact","rows":"r"})";
-std::string share(const std::string& amount) {
-  return R"({"do":"allocate","by":"share",)" + amount + R"(,"to":"q"})";
-}
+std::string share(const std::string& amount) { return R"({"do":"allocate","by":"share",)" + amount + R"(,"to":"q"})"; }
 std::string prefilled(const std::string& amount) {
   return stage("prefilled", kMass + "," + share(amount) + "," + kTopK + "," + kCompact);
 }
@@ -145,6 +143,19 @@ TEST("Compaction at decode-step holds the cache to its budget") {
   CHECK_EQ(fixed.session.stages[1].layers[0].rows_out, 12);
 }
 
+TEST("Sessions that decode together compact as each one alone, bit for bit") {
+  const std::string plan = plan_of(prefilled(R"("ratio":0.5)") + "," + decoding(R"("ratio":0.5)"));
+  Prompted first(plan), second(plan, {25, {}}), alone(plan), alone_too(plan, {25, {}});
+  Session* sessions[] = {&second.session, &first.session};
+  for (int32_t id = 0; id < 4; ++id) {
+    const int32_t ids[] = {id + 9, id};
+    const Tensor out = first.logits.resize(first.tiny.ops(), {2, first.tiny.decoder().config().vocab});
+    decode_step(first.tiny.model, sessions, ids, first.hidden, out);
+    CHECK(same_floats(on_host(first.tiny.ops(), out.slice(0, 1)), alone_too.step(id + 9)));
+    CHECK(same_floats(on_host(first.tiny.ops(), out.slice(1, 1)), alone.step(id)));
+  }
+}
+
 TEST("A layer that does not attend holds no rows and loses none") {
   const std::string skip = R"({"layer":1,"part":"attention","phase":"both"})";
   Prompted cut(R"({"positions":"compact","skip":[)" + skip + R"(],"stages":[)" + prefilled(R"("ratio":0.5)") + "," +
@@ -188,9 +199,9 @@ TEST("prefix_search: the example of the specification, and its ends") {
 }
 
 TEST("PrefixKV's rule while decoding: a layer above its share loses its slot, one row per step") {
-  const std::string evict =
-      kMass + R"(,{"do":"allocate","by":"evict","evict":[0,0.5,0.8,1],"protect":2,"to":"q"},)" +
-      R"({"do":"select","by":"topK","score":"m","quota":"q","first":1,"last":1,"to":"r"},)" + kCompact;
+  const std::string evict = kMass + R"(,{"do":"allocate","by":"evict","evict":[0,0.5,0.8,1],"protect":2,"to":"q"},)" +
+                            R"({"do":"select","by":"topK","score":"m","quota":"q","first":1,"last":1,"to":"r"},)" +
+                            kCompact;
   const std::string slot = R"({"do":"select","by":"slot","quota":"q","behind":25,"to":"r"},)" + kCompact;
   Prompted cut(plan_of(stage("prefilled", evict) + "," + stage("decode-step", slot)));
   const auto lengths = [&] {

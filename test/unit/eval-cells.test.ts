@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { gridCells } from "../../lib/eval/index.js";
 import { meanShare } from "../../lib/prune/mean-share.js";
-import type { LoweredStage, PlanStage } from "../../lib/prune/plan.js";
+import type { PlanStage, RowStage } from "../../lib/prune/plan.js";
 import { methods } from "../../lib/prune/registry.js";
 import { stageAtShare } from "../../lib/prune/stage-at-share.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
@@ -37,7 +37,7 @@ describe("meanShare", () => {
 
   it("rows that leave in the tower are gone before layer 0, whichever of its layers drops them", () => {
     const [stage] = lowerPlan({ stages: [{ method: "uniform", keep: 0.5 }] }, planFacts(8)).stages;
-    const tower = { ...(stage as LoweredStage), hook: "vision-layer" as const, layer: 5 };
+    const tower = { ...(stage as RowStage), hook: "vision-layer" as const, layer: 5 };
     expect(meanShare([tower, tower], 8)).toBe(0.25);
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { meanShare } from "../../lib/prune/mean-share.js";
 import { optionRange } from "../../lib/prune/option.js";
 import type { PlanStage } from "../../lib/prune/plan.js";
+import { prefixKvRatios } from "../../lib/prune/prefix-kv-ratios.js";
 import { methods } from "../../lib/prune/registry.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
 import { type LayerRows, visualMacs } from "../../lib/prune/visual-macs.js";
@@ -118,6 +120,96 @@ describe("methods", () => {
         ],
       },
     ]);
+  });
+});
+
+describe("methods on the KV cache", () => {
+  const quota = "quota of stages[0]";
+  const score = "score of stages[0]";
+  const compact = { do: "compact", rows: "kept" };
+
+  it("snapKv: the window asks, is left out of the average, and stays", () => {
+    expect(lower({ method: "snapKv", keep: 0.5, window: 8 })).toEqual([
+      {
+        name: "snapKv",
+        hook: "prefilled",
+        steps: [
+          { do: "mass", queries: "last", window: 8, heads: "kv", to: score },
+          { do: "pool", score, kernel: 5, last: 8, to: score },
+          { do: "allocate", by: "share", ratio: 0.5, to: quota },
+          { do: "select", by: "topK", score, quota, last: 8, to: "kept" },
+          compact,
+        ],
+      },
+    ]);
+    expect(() => lower({ method: "snapKv", kernel: 4 })).toThrow("stages[0].kernel: got 4, expected an odd number");
+  });
+
+  it("h2o: the same while decoding, with the attention of the new row added", () => {
+    const [prefilled, decoding] = lower({ method: "h2o", count: 64 });
+    expect(prefilled).toMatchObject({
+      hook: "prefilled",
+      steps: [{ queries: "all", add: false }, { count: 64 }, {}, {}],
+    });
+    expect(decoding).toEqual({
+      name: "h2o",
+      hook: "decode-step",
+      steps: [
+        { do: "mass", queries: "all", heads: "kv", add: true, to: score },
+        { do: "allocate", by: "share", count: 64, to: quota },
+        { do: "select", by: "topK", score, quota, lastShare: 0.5, to: "kept" },
+        compact,
+      ],
+    });
+    expect(lower({ method: "h2o", decode: false }).map(({ hook }) => hook)).toEqual(["prefilled"]);
+  });
+
+  it("prefixKv: a search, or a ratio per layer", () => {
+    const [searched, decoding] = lower({ method: "prefixKv", evict: 0.5 }, 4);
+    expect(searched?.steps[1]).toMatchObject({ by: "prefix", evict: 0.5, protect: 2 });
+    expect(searched?.steps[2]).toMatchObject({ by: "topK", first: 1, last: 1 });
+    expect(decoding?.steps).toEqual([{ do: "select", by: "slot", quota, behind: 25, to: "kept" }, compact]);
+    const [listed] = lower({ method: "prefixKv", evictPerLayer: [0, 0.1, 0.9, 0.5] }, 4);
+    expect(listed?.steps[1]).toEqual({ do: "allocate", by: "evict", evict: [0, 0.1, 0.9, 0.5], protect: 2, to: quota });
+    for (const evictPerLayer of [[0.5], [0, 0, 0, 1], [0, 0, 0, "0"], 0.5]) {
+      expect(() => lower({ method: "prefixKv", evictPerLayer }, 4)).toThrow(
+        "expected a list with, for each of 4 decoder layers, a number from 0 to 0.99",
+      );
+    }
+    expect(() => lower({ method: "prefixKv" })).toThrow("one of the options evict, evictPerLayer");
+  });
+
+  it("vlCache: one question for budgets and rows", () => {
+    const [stage] = lower({ method: "vlCache", keep: 0.25 });
+    expect(stage?.steps.slice(0, 2)).toEqual([
+      { do: "mass", queries: "textAfter", heads: "kv", to: score },
+      { do: "allocate", by: "sparsity", ratio: 0.25, queries: "textAfter", below: 0.01, least: 0.01, to: quota },
+    ]);
+  });
+
+  it("run last, and leave the rows of the stream alone", () => {
+    const { stages } = lowerPlan(
+      { stages: [{ method: "h2o" }, { method: "snapKv" }, { method: "uniform", keep: 0.5, layer: 2 }] },
+      planFacts(),
+    );
+    expect(stages.map(({ name, hook }) => `${name} ${hook}`)).toEqual([
+      "uniform decoder-layer",
+      "h2o prefilled",
+      "snapKv prefilled",
+      "h2o decode-step",
+    ]);
+    expect(meanShare(stages, 4)).toBe(0.75);
+  });
+
+  it("prefixKvRatios: the mean share that left, per layer", () => {
+    const layers = (...rows: [number, number][]) => rows.map(([rowsIn, rowsOut]) => ({ rowsIn, rowsOut }));
+    expect(prefixKvRatios([layers([100, 50], [100, 100], [0, 0]), layers([200, 50], [200, 190], [0, 0])])).toEqual([
+      expect.closeTo(0.625, 12),
+      expect.closeTo(0.025, 12),
+      0,
+    ]);
+    expect(() => prefixKvRatios([])).toThrow(RangeError);
+    expect(() => prefixKvRatios([layers([1, 1]), layers([1, 1], [1, 1])])).toThrow(RangeError);
   });
 });
 

@@ -246,7 +246,7 @@ describe("lowerPlan: properties", () => {
           expect(layer > 0).toBe(hook === "decoder-layer");
           before = layer;
           for (const step of steps) {
-            if (step.do !== "select") continue;
+            if (step.do !== "select" || !("keep" in step)) continue;
             const { ratio: share, count } = step.keep;
             expect((share === undefined) !== (count === undefined)).toBe(true);
             expect((share ?? 1) > 0 && (share ?? 1) <= 1).toBe(true);

@@ -2,7 +2,8 @@
 //  share     {"ratio":R | "count":N}: the same share of the rows it has seen, or the same number
 //  evict     {"evict":[R, …],"protect":P}: all but its own share, R per layer, and at least P
 //  prefix    {"score":NAME,"evict":R,"protect":P}: prefix_search over the layers
-//  sparsity  {"ratio":R,"queries":Q,"window":N,"below":B,"least":L}: R in the mean over layers, in proportion to the share of
+//  sparsity  {"ratio":R,"queries":Q,"window":N,"below":B,"least":L}: R in the mean over layers, in proportion to the
+//  share of
 //            the attention of Q that is not small (attention_sparsity), from L to 1 per layer (VL-Cache)
 // At least one row stays, and everything where R allows it.
 #include <algorithm>

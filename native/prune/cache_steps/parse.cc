@@ -9,8 +9,8 @@ namespace fovea {
 CacheTap parse_cache_tap(const Json& json, CacheTap::Kind kind) {
   CacheTap tap;
   tap.kind = kind;
-  tap.queries = choice<Queries>(
-      json, "queries", {{"all", Queries::kAll}, {"textAfter", Queries::kTextAfter}, {"last", Queries::kLast}});
+  tap.queries = choice<Queries>(json, "queries",
+                                {{"all", Queries::kAll}, {"textAfter", Queries::kTextAfter}, {"last", Queries::kLast}});
   if (tap.queries == Queries::kLast) tap.window = parse_count(json, "window", 1, 1);
   return tap;
 }

@@ -1,5 +1,6 @@
 """VL-Cache: layer budgets from sparsity, scores from the text behind the last image (methods-reduction 2F)."""
 
+import torch
 from cache_harness import KvReference, best_rows, record
 
 BELOW, LEAST, RECENT = 0.01, 0.01, 0.1
@@ -10,9 +11,9 @@ class VlCache(KvReference):
         density, scores = [], []
         for probabilities, asking in zip(self.probabilities, self.text_after):
             p = probabilities[:, asking]  # (n_heads, n_asking, n)
-            n_seen = sum(int(row) + 1 for row in asking) * len(p)
-            small = sum(int((row[: int(i) + 1] < BELOW * row.max()).sum()) for head in p for i, row in zip(asking, head))
-            density.append(1 - small / n_seen)
+            seen = torch.arange(p.shape[-1])[None] <= asking[:, None]  # (n_asking, n)
+            small = (p < BELOW * p.amax(-1, keepdim=True)) & seen
+            density.append(1 - int(small.sum()) / (int(seen.sum()) * len(p)))
             scores.append(self.per_kv_head(p).sum(1))
         rows = []
         for d, heads, n in zip(density, scores, self.seen):
