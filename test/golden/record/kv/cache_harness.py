@@ -174,7 +174,7 @@ def prompts():
     return [
         ("single", singles, 2),
         ("pair", [ask(a, b, text="How many objects are there?") for a, b in zip(pictures, pictures[3:])], 1),
-        ("text", [ask(text=LONG_TEXT), ask(text=LONG_TEXT.replace("dogs", "cats"))], 1),
+        ("text", [ask(text=LONG_TEXT.replace("dogs", animal)) for animal in ("dogs", "cats", "cows", "ducks", "birds", "fish")], 1),
     ]
 
 
