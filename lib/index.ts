@@ -17,9 +17,23 @@ export type { GenerateOptions } from "./engine/generate-options.js";
 export type { ForwardInputs, ForwardOptions, ModelInputs, TensorInput } from "./engine/inputs.js";
 export { type LoadOptions, loadModel } from "./engine/load-model.js";
 export { Model, type ModelInfo } from "./engine/model.js";
-export type { DraftUsage, ExitUsage, Reply, StageReport, StreamEvent, Timings, Token, Usage } from "./engine/reply.js";
+export type {
+  BudgetReport,
+  DraftUsage,
+  ExitUsage,
+  Reply,
+  StageReport,
+  StreamEvent,
+  Timings,
+  Token,
+  Usage,
+} from "./engine/reply.js";
 export { FoveaError, type FoveaErrorCode } from "./errors.js";
 export type { CpuInfo, NativeDraftReport, NativeModelInfo, NativeStageReport } from "./native/binding.js";
+export type { Budget } from "./prune/budget/budget.js";
+export type { CostModel, Line } from "./prune/budget/cost-model.js";
+export type { PlanCosts } from "./prune/budget/plan-costs.js";
+export type { SolvedBudget } from "./prune/budget/solve-plan.js";
 export type {
   Draft,
   DraftSearch,
@@ -32,6 +46,7 @@ export type {
   SkipLayers,
 } from "./prune/plan.js";
 export { type CachedRows, prefixKvRatios } from "./prune/prefix-kv-ratios.js";
+export { type Preset, type PresetName, presets } from "./prune/presets.js";
 export type { GatherStep, Hook, KeepBudget, ProbeStep, SelectStep, Step } from "./prune/step.js";
 export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";
 export type { ImageInput, RawImage } from "./vision/image-input.js";

@@ -1,12 +1,14 @@
-import type { Reply, StageReport, Usage } from "../index.js";
+import type { PlanCosts, Reply, StageReport, Usage } from "../index.js";
 
 /** What a reply cost and what was dropped, for people: a few lines of text. */
 export function report(reply: Reply): string[] {
+  const { usage } = reply;
   return [
-    rowsLine(reply.usage),
-    ...cacheLines(reply.usage),
-    ...skippedLines(reply.usage),
-    ...depthLines(reply.usage),
+    rowsLine(usage),
+    ...cacheLines(usage),
+    ...skippedLines(usage),
+    ...depthLines(usage),
+    ...budgetLines(usage),
     timingsLine(reply),
   ];
 }
@@ -53,6 +55,15 @@ function depthLines({ draft, exit }: Usage): string[] {
   if (exit !== undefined)
     lines.push(`left after layer ${exit.meanLayer.toFixed(1)} of ${exit.tokens.length - 1} on average`);
   return lines;
+}
+
+function budgetLines({ budget }: Usage): string[] {
+  if (budget === undefined) return [];
+  const { asked, share, predicted, measured } = budget;
+  const [[kind, limit] = []] = Object.entries(asked);
+  const text = (costs: PlanCosts) =>
+    `${costs.ms === undefined ? "" : `${ms(costs.ms)}, `}${(costs.macs / 1e9).toFixed(1)} GMACs`;
+  return [`budget ${kind} ${limit}: share ${share}; predicted ${text(predicted)}; measured ${text(measured)}`];
 }
 
 function timingsLine({ usage, timings, finishReason }: Reply): string {

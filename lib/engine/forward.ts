@@ -8,6 +8,8 @@ import type { StageReport } from "./reply.js";
 export interface ForwardResult {
   /** (batch, rows, vocab) */
   logits: TensorInput<Float32Array>;
+  /** (batch, d_model): the last row of each sequence after the final norm, which is what its logits are made of. */
+  lastHidden: TensorInput<Float32Array>;
   /** Per sequence: the input row of each row of logits, -1 where there is none. */
   rows: Int32Array[];
   /** Per sequence. */
@@ -20,8 +22,8 @@ export interface ForwardResult {
   depth?: DepthProfile[];
 }
 
-/** Checks the inputs' types and shapes and lays them out for the addon. */
-export function readForward(inputs: ForwardInputs, plan: string, options: ForwardOptions): NativeForwardRequest {
+/** Checks the inputs' types and shapes and lays them out for the addon, with an empty plan. */
+export function readForward(inputs: ForwardInputs, options: ForwardOptions): NativeForwardRequest {
   const ids = inputs.input_ids;
   checkTensor("input_ids", ids, 2);
   const mask = inputs.attention_mask;
@@ -34,7 +36,7 @@ export function readForward(inputs: ForwardInputs, plan: string, options: Forwar
     attentionMask: mask === undefined ? new Uint8Array(ids.data.length).fill(1) : toMask(mask.data),
     batch: ids.shape[0] as number,
     images: readImages(inputs.pixel_values),
-    plan,
+    plan: "",
     logitsToKeep: options.logitsToKeep ?? 0,
     taps: options.taps ?? false,
     keepLists: options.keepLists ?? false,
@@ -44,9 +46,22 @@ export function readForward(inputs: ForwardInputs, plan: string, options: Forwar
 
 /** Gives the addon's arrays their shapes. */
 export function readForwardResult(result: NativeForwardResult): ForwardResult {
-  const { logits, shape, rows, stages, visionFeatures, visionShape, projected, projectedShape, depth } = result;
+  const {
+    logits,
+    shape,
+    lastHidden,
+    hiddenShape,
+    rows,
+    stages,
+    visionFeatures,
+    visionShape,
+    projected,
+    projectedShape,
+    depth,
+  } = result;
   return {
     logits: { data: logits, shape },
+    lastHidden: { data: lastHidden, shape: hiddenShape },
     rows,
     stages,
     ...(visionFeatures && visionShape && { visionFeatures: { data: visionFeatures, shape: visionShape } }),

@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { FoveaError } from "../errors.js";
 import type { NativeSampling } from "../native/binding.js";
 import type { Plan } from "../prune/plan.js";
+import type { PresetName } from "../prune/presets.js";
 import type { Message } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
 
@@ -11,8 +12,8 @@ export interface GenerateOptions {
   messages: Message[];
   /** Images that no message part names: they go before the text of the last user message. */
   images?: ImageInput[];
-  /** Rows to drop and sub-layers to skip. */
-  plan?: Plan;
+  /** Rows to drop and sub-layers to skip, or the name of a preset. */
+  plan?: Plan | PresetName;
   /** Stops within one layer or token; the call rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Default: `max_new_tokens` of the model's generation_config.json, else 256. */

@@ -1,4 +1,5 @@
 import type { Plan } from "../prune/plan.js";
+import type { PresetName } from "../prune/presets.js";
 
 /** Numbers with a shape. */
 export interface TensorInput<Data = Int32Array | BigInt64Array | Uint8Array | Float32Array> {
@@ -19,7 +20,7 @@ export interface ModelInputs {
 /** Inputs of `Model.forward`. */
 export interface ForwardInputs extends ModelInputs {
   /** Rows to drop and sub-layers to skip. */
-  plan?: Plan | undefined;
+  plan?: Plan | PresetName | undefined;
 }
 
 /** Options of `Model.forward`. */

@@ -1,19 +1,25 @@
 import { FoveaError, type FoveaErrorCode } from "../errors.js";
 import type {
   NativeEvent,
+  NativeForwardRequest,
   NativeGenerateRequest,
   NativeModel,
   NativeModelInfo,
   NativePixels,
 } from "../native/binding.js";
-import type { LoweredPlan } from "../prune/plan.js";
-import { lowerPlan } from "../prune/validate-plan.js";
+import type { PromptShape } from "../prune/budget/cost-facts.js";
+import type { CostModel } from "../prune/budget/cost-model.js";
+import type { PhaseMs } from "../prune/budget/measure-costs.js";
+import { planSolver } from "../prune/budget/solve-plan.js";
+import type { LoweredPlan, PlanStage } from "../prune/plan.js";
 import { encodeChat } from "../text/encode-chat.js";
 import { expandImages } from "../text/expand-images.js";
 import { type Message, parseMessages } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
 import { prepareImages } from "../vision/prepare-images.js";
+import { budgetReport } from "./budget-report.js";
 import { checkOptions } from "./check-options.js";
+import { CostMeter } from "./cost-meter.js";
 import type { EventHub } from "./event-hub.js";
 import { EventQueue } from "./event-queue.js";
 import { type ForwardResult, readForward, readForwardResult } from "./forward.js";
@@ -34,6 +40,7 @@ export interface ModelInfo extends NativeModelInfo {
 interface Prompt {
   inputIds: Int32Array;
   images: NativePixels[];
+  shape: PromptShape;
 }
 
 /** A loaded vision-language model. Requests may overlap: the engine decodes them together. */
@@ -43,6 +50,7 @@ export class Model {
   readonly #native: NativeModel;
   readonly #hub: EventHub;
   readonly #textIo: () => TextIo;
+  readonly #meter: CostMeter;
   #isDisposed = false;
 
   /** @internal Use `loadModel`. */
@@ -51,6 +59,7 @@ export class Model {
     this.#native = native;
     this.#hub = hub;
     this.#textIo = textIo;
+    this.#meter = new CostMeter(this.info, () => hub.binding.cpuInfo().brand, this.#probe.bind(this));
   }
 
   /**
@@ -86,11 +95,12 @@ export class Model {
     const { signal } = options;
     this.#check(signal);
     const io = this.#textIo();
-    const plan = lowerPlan(options.plan, this.info);
+    const solve = planSolver(options.plan, this.info);
     const transcript = new Transcript(io.tokenizer, readStops(options));
     const sampling = readSampling(options);
     const maxTokens = readMaxTokens(options, io.maxTokens);
-    const prompt = await this.#prompt(io, options.messages, options.images, signal);
+    const { shape, ...prompt } = await this.#prompt(io, options.messages, options.images, signal);
+    const { lowered: plan, budget } = await solve(shape, (stages) => this.#meter.get(stages, signal));
     const { cacheImages = true } = options;
     const images = await Promise.all(
       prompt.images.map(async (image) => ({ ...image, key: cacheImages ? await imageKey(image, plan) : "" })),
@@ -118,7 +128,9 @@ export class Model {
         const rest = transcript.finish();
         if (rest !== null) yield { type: "text-delta", ...rest };
         const total = performance.now() - start;
-        yield { type: "generation-end", reply: transcript.reply(end, plan, { preprocess, total }) };
+        const reply = transcript.reply(end, plan, { preprocess, total });
+        if (budget !== undefined) reply.usage.budget = budgetReport(budget, reply, shape, this.info);
+        yield { type: "generation-end", reply };
       }
     }
   }
@@ -135,7 +147,11 @@ export class Model {
     checkOptions(options);
     this.#check(options.signal);
     checkOptions(inputs, "inputs");
-    const request = readForward(inputs, nativePlan(lowerPlan(inputs.plan, this.info)), options);
+    const solve = planSolver(inputs.plan, this.info);
+    const request = readForward(inputs, options);
+    const { lowered } = await solve(this.#shapeOf(request), (stages) => this.#meter.get(stages, options.signal));
+    this.#check(options.signal);
+    request.plan = nativePlan(lowered);
     for await (const event of this.#run((native) => native.forward(request), options.signal)) {
       if (event.kind === "forward") return readForwardResult(event.result);
     }
@@ -170,6 +186,22 @@ export class Model {
     return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
   }
 
+  /**
+   * What requests take on this machine, measured once: some forward passes over made-up images, a second or so for a
+   * small model. It is kept in the folder FOVEA_CACHE, by default the user's cache folder. Budgets in milliseconds ask
+   * for it by themselves; call it first where the first request should not wait, and nothing else runs.
+   *
+   * @param options.stages - also measure how long these take to choose rows.
+   * @param options.again - measure anew: the machine was busy the last time.
+   * @throws FoveaError, or the signal's reason when it was aborted.
+   */
+  async costModel(options: { stages?: PlanStage[]; again?: boolean; signal?: AbortSignal } = {}): Promise<CostModel> {
+    checkOptions(options);
+    this.#check(options.signal);
+    const { stages = [], again = false, signal } = options;
+    return this.#meter.get(stages, signal, again);
+  }
+
   /** Stops what is running, which fails with ERR_FOVEA_DISPOSED, and frees the memory. May be called twice. */
   async dispose(): Promise<void> {
     this.#isDisposed = true;
@@ -197,7 +229,41 @@ export class Model {
     const preprocess = this.#hub.binding.preprocess.bind(this.#hub.binding);
     const prepared = await prepareImages(parsed.images, io.preprocessor, preprocess, { signal });
     this.#check(signal);
-    return { inputIds: expandImages(ids, this.info.imageTokenId, prepared.rows), images: prepared.images };
+    const { rows, images: pixels } = prepared;
+    const inputIds = expandImages(ids, this.info.imageTokenId, rows);
+    const visualRows = rows.reduce((sum, n) => sum + n, 0);
+    return { inputIds, images: pixels, shape: { textRows: inputIds.length - visualRows, images: rows } };
+  }
+
+  /** Of all sequences together; images of one call are of one size. */
+  #shapeOf({ inputIds, attentionMask, images }: NativeForwardRequest): PromptShape {
+    const counted = inputIds.filter((_, row) => attentionMask[row] === 1);
+    const visualRows = counted.filter((id) => id === this.info.imageTokenId).length;
+    const rows = images.map(() => Math.floor(visualRows / images.length));
+    return { textRows: counted.length - visualRows, images: rows };
+  }
+
+  /** Milliseconds of a made-up prompt up to its first token. */
+  async #probe({ textRows, images }: PromptShape, plan: LoweredPlan, signal?: AbortSignal): Promise<PhaseMs> {
+    const { imageTokenId, tower } = this.info;
+    const visualRows = images.reduce((sum, n) => sum + n, 0);
+    const inputIds = new Int32Array(textRows + visualRows).fill(imageTokenId === 0 ? 1 : 0);
+    const before = textRows > 1 ? 1 : 0; // and the rest of the text behind the images, where a question would be
+    inputIds.fill(imageTokenId, before, before + visualRows);
+    const image = noise(tower.imageSize);
+    const request: NativeGenerateRequest = {
+      inputIds,
+      images: images.map(() => ({ ...image, key: "" })),
+      plan: nativePlan(plan),
+      sampling: readSampling({ messages: [], seed: 0 }),
+      maxTokens: 1,
+      stopIds: new Int32Array(),
+      keepLists: false,
+    };
+    for await (const event of this.#run((native) => native.generate(request), signal)) {
+      if (event.kind === "end" && event.end.finishReason !== "cancelled") return event.end.timings;
+    }
+    throw disposed();
   }
 
   /** The events of one request. Leaving the loop, or an abort, cancels it; an abort is noticed at once. */
@@ -231,6 +297,12 @@ export class Model {
     }
     return Object.assign(events(), { cancel });
   }
+}
+
+/** A picture that looks like nothing, the same every time. */
+function noise(edge: number): NativePixels {
+  const pixels = Float32Array.from({ length: 3 * edge ** 2 }, (_, i) => ((i * 2_654_435_761) % 65_536) / 32_768 - 1);
+  return { pixels, width: edge, height: edge };
 }
 
 function nativePlan(plan: LoweredPlan): string {

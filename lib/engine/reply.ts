@@ -1,4 +1,6 @@
 import type { NativeDraftReport, NativeStageReport } from "../native/binding.js";
+import type { PlanCosts } from "../prune/budget/plan-costs.js";
+import type { SolvedBudget } from "../prune/budget/solve-plan.js";
 import type { LoweredPlan } from "../prune/plan.js";
 
 /** What a stage of the plan did to each image's rows, or to the KV cache of each layer. */
@@ -23,6 +25,14 @@ export interface Usage {
   draft?: DraftUsage;
   /** With a plan that exits early. */
   exit?: ExitUsage;
+  /** With a plan that has a budget. */
+  budget?: BudgetReport;
+}
+
+/** How a budget was met. */
+export interface BudgetReport extends SolvedBudget {
+  /** What the prompt did cost, as if no image had come from the cache; but milliseconds are those that passed. */
+  measured: PlanCosts;
 }
 
 /** What drafting did. Every verify step also yields one token that was not guessed. */

@@ -44,7 +44,18 @@ export interface NativeModelInfo {
   nKvHeads: number;
   dHead: number;
   dFf: number;
-  tower: { nLayers: number; dModel: number; nHeads: number; imageSize: number; patchSize: number };
+  tower: {
+    nLayers: number;
+    dModel: number;
+    nHeads: number;
+    dFf: number;
+    /** Of one image in the tower, its class row among them. */
+    rows: number;
+    imageSize: number;
+    patchSize: number;
+  };
+  /** Multiply-accumulates of the projector for one row. */
+  projectorMacsPerRow: number;
   /** Visual rows of one image or tile. */
   imageRows: number;
   imageTokenId: number;
@@ -184,6 +195,9 @@ export interface NativeForwardResult {
   /** (batch, rows, vocab) */
   logits: Float32Array;
   shape: number[];
+  /** (batch, d_model) */
+  lastHidden: Float32Array;
+  hiddenShape: number[];
   /** Per sequence: the input row of each row of logits. */
   rows: Int32Array[];
   /** (n_images, patches, d_tower) and (n_visual_rows, d_model) when taps was set. */

@@ -1,3 +1,4 @@
+import type { Budget } from "./budget/budget.js";
 import type { CacheStep } from "./cache-step.js";
 import type { CacheHook, RowHook, Step } from "./step.js";
 
@@ -10,6 +11,8 @@ export interface Plan {
   positions?: "compact" | "original";
   /** Applied in the order of the forward pass. */
   stages?: PlanStage[];
+  /** What the prompt may cost, for stages that do not say how much they keep: all of them are set to the same share. */
+  budget?: Budget;
   /** Sub-layers that do not run. */
   skipLayers?: SkipLayers[];
   /** Guess tokens with a part of the model and check them with all of it: the same text in fewer steps. */

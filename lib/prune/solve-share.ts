@@ -11,7 +11,7 @@ const tolerance = 1e-6;
 export function solveShare(shareAt: (x: number) => number, wanted: number): number | undefined {
   let [low, high] = [smallestRatio, 1];
   if (shareAt(low) > wanted - tolerance) return undefined;
-  for (let i = 0; i < 60; ++i) {
+  for (let i = 0; i < 32; ++i) {
     const middle = (low + high) / 2;
     if (shareAt(middle) < wanted) low = middle;
     else high = middle;

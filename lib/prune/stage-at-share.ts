@@ -1,5 +1,5 @@
 import { meanShare } from "./mean-share.js";
-import type { PlanFacts } from "./method.js";
+import type { Method, PlanFacts } from "./method.js";
 import type { PlanStage } from "./plan.js";
 import { planError } from "./plan-error.js";
 import { methods } from "./registry.js";
@@ -33,9 +33,19 @@ export function hasBudget({ method: name, ...options }: PlanStage): boolean {
   return budgets.some((option) => option in options);
 }
 
+/** True when the stage leaves open how much it keeps, and `stageAtShare` can settle it. */
+export function isFree(stage: PlanStage): boolean {
+  const method = methods.get(stage.method);
+  return method !== undefined && !hasBudget(stage) && (method.atShare !== undefined || hasKeepRatio(method));
+}
+
+function hasKeepRatio(method: Method): boolean {
+  const spec = Object.entries(method.options).find(([name]) => name === "keep")?.[1];
+  return spec?.kind === "ratio" && spec.list === undefined;
+}
+
 function keepAtShare(stage: PlanStage, share: number, facts: PlanFacts): PlanStage {
-  const spec = Object.entries(methods.get(stage.method)?.options ?? {}).find(([name]) => name === "keep")?.[1];
-  if (spec?.kind !== "ratio" || spec.list !== undefined) {
+  if (!hasKeepRatio(methods.get(stage.method) as Method)) {
     throw planError(stage.method, share, "a method that keeps a ratio of the rows", "Give its options yourself.");
   }
   // Where steps combine choices of rows, the option is taken at its word.

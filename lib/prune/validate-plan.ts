@@ -5,6 +5,7 @@ import type { Method, PlanFacts } from "./method.js";
 import { type OptionValue, readOption } from "./option.js";
 import type { LoweredPlan, LoweredStage } from "./plan.js";
 import { planError } from "./plan-error.js";
+import { expandPreset } from "./presets.js";
 import { methods } from "./registry.js";
 import { lowerSkipLayers } from "./skip-layers.js";
 import type { Hook } from "./step.js";
@@ -12,7 +13,7 @@ import { unknownName } from "./unknown-name.js";
 
 const maxStages = 64;
 const maxLoweredStages = 256; // a method can become one stage per layer
-const planKeys = ["positions", "stages", "skipLayers", "draft", "exit"] as const;
+const planKeys = ["positions", "stages", "budget", "skipLayers", "draft", "exit"] as const;
 /** In the order of the forward pass. */
 const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer", "prefilled", "decode-step"];
 const positionPolicies = ["compact", "original"] as const;
@@ -25,14 +26,20 @@ const positionPolicies = ["compact", "original"] as const;
  *
  * @throws FoveaError ERR_FOVEA_PLAN, saying where the plan is wrong and what belongs there.
  */
-export function lowerPlan(plan: unknown, facts: PlanFacts): LoweredPlan {
+export function lowerPlan(planOrPreset: unknown, facts: PlanFacts): LoweredPlan {
+  const plan = expandPreset(planOrPreset);
   if (plan === undefined) return { positions: "compact", stages: [], skip: [] };
-  if (!isRecord(plan))
-    throw planError("top level", plan, `an object { ${planKeys.map((key) => `${key}?`).join(", ")} }`);
+  if (!isRecord(plan)) {
+    const keys = planKeys.map((key) => `${key}?`).join(", ");
+    throw planError("top level", plan, `an object { ${keys} } or the name of a preset`);
+  }
   for (const key of Object.keys(plan)) {
     if (!(planKeys as readonly string[]).includes(key)) throw unknownName("top level", key, "one of", planKeys);
   }
-  const { draft, exit } = plan;
+  const { budget, draft, exit } = plan;
+  if (budget !== undefined) {
+    throw planError("budget", budget, "a plan without one", "It is solved for a prompt: Model.stream does that.");
+  }
   if (draft !== undefined && exit !== undefined) {
     throw planError("exit", exit, "either draft or exit", "A draft is checked by the whole decoder.");
   }

@@ -167,6 +167,8 @@ Napi::Object to_js(Napi::Env env, ForwardReport&& report) {
   auto result = Napi::Object::New(env);
   result.Set("shape", shape_to_js(env, report.logits.shape));
   result.Set("logits", to_float32_array(env, std::move(report.logits.data)));
+  result.Set("hiddenShape", shape_to_js(env, report.last_hidden.shape));
+  result.Set("lastHidden", to_float32_array(env, std::move(report.last_hidden.data)));
   auto rows = Napi::Array::New(env, report.rows.size());
   for (uint32_t i = 0; i < report.rows.size(); ++i) rows.Set(i, to_typed_array(env, report.rows[i]));
   result.Set("rows", rows);
@@ -315,9 +317,12 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   vision.Set("nLayers", tower.n_layers);
   vision.Set("dModel", static_cast<double>(tower.d_model));
   vision.Set("nHeads", static_cast<double>(tower.n_heads));
+  vision.Set("dFf", static_cast<double>(tower.d_ff));
+  vision.Set("rows", static_cast<double>(tower.rows));
   vision.Set("imageSize", static_cast<double>(tower.image_size));
   vision.Set("patchSize", static_cast<double>(tower.patch_size));
   info.Set("tower", vision);
+  info.Set("projectorMacsPerRow", static_cast<double>(model.projector->macs_per_row()));
   info.Set("imageRows", static_cast<double>(model.image_rows));
   info.Set("imageTokenId", model.image_token);
   return info;

@@ -82,6 +82,18 @@ void return_logits(Model& model, const ForwardRequest& request, const std::vecto
   }
 }
 
+// The last row of every sequence; its logits have been computed, which left it normalised.
+HostTensor last_hidden(Model& model, const RowStream& stream) {
+  const int64_t d_model = model.decoder->config().d_model, batch = static_cast<int64_t>(stream.sequences.size());
+  HostTensor host{std::vector<float>(static_cast<size_t>(batch * d_model)), {batch, d_model}};
+  float* out = host.data.data();
+  for (const Sequence& sequence : stream.sequences) {
+    model.ops->copy_to_host(stream.hidden.slice(sequence.begin + sequence.count - 1, 1), out);
+    out += d_model;
+  }
+  return host;
+}
+
 HostTensor to_host(Model& model, const Tensor& x, int64_t n_images) {
   // Where a plan left images of different rows, they follow one another as if they were one.
   const int64_t together = n_images == 0 || x.rows() % n_images == 0 ? n_images : 1;
@@ -126,6 +138,7 @@ ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest
   if (!prefill(model, session_list, stream, images.taps(), cancelled, report.depth)) stop();
 
   return_logits(model, request, inputs, stream, stream.hidden.rows() != n_rows, report);
+  report.last_hidden = last_hidden(model, stream);
   for (const auto& session : sessions) report.stages.push_back(std::move(session->stages));
   if (request.taps) {
     const auto n_images = static_cast<int64_t>(request.images.size());

@@ -96,7 +96,7 @@ class Decoder {
   // running them: for rows that end early and are attended to by later ones.
   void fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers);
 
-  // Final norm and head: rows (m, d_model) to out (m, vocab). The rows are overwritten.
+  // Final norm, in place, and head: rows (m, d_model) to out (m, vocab).
   void logits(const Tensor& rows, const Tensor& out);
 
   // What layer `layer` would compute for its attention if it ran now: queries (n_queries, n_heads, d_head) and keys

@@ -29,6 +29,11 @@ class MlpProjector final : public Projector {
     ops_.linear(inner, *weights_.linear_2, weights_.bias_2.view(), out);
   }
 
+  int64_t macs_per_row() const override {
+    return weights_.linear_1->inputs() * weights_.linear_1->outputs() +
+           weights_.linear_2->inputs() * weights_.linear_2->outputs();
+  }
+
  private:
   Ops& ops_;
   Activation activation_;

@@ -10,6 +10,8 @@ class Projector {
   virtual ~Projector() = default;
   // features (n_rows, d_features) to out (n_rows, d_model).
   virtual void forward(const Tensor& features, const Tensor& out) = 0;
+  // Multiply-accumulates for one row.
+  virtual int64_t macs_per_row() const = 0;
 };
 
 }  // namespace fovea

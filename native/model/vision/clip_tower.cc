@@ -12,7 +12,12 @@ ClipTower::ClipTower(Ops& ops, ClipTowerConfig config, ClipWeights weights)
     : ops_(ops), config_(std::move(config)), weights_(std::move(weights)) {}
 
 TowerFacts ClipTower::facts() const {
-  return {static_cast<int>(weights_.layers.size()), config_.d_model, config_.n_heads, config_.image_size,
+  return {static_cast<int>(weights_.layers.size()),
+          config_.d_model,
+          config_.n_heads,
+          config_.d_ff,
+          config_.n_patches() + 1,
+          config_.image_size,
           config_.patch_size};
 }
 

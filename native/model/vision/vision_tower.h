@@ -15,6 +15,8 @@ struct TowerFacts {
   int n_layers = 0;  // that run
   int64_t d_model = 0;
   int64_t n_heads = 0;
+  int64_t d_ff = 0;
+  int64_t rows = 0;  // of one image in the tower, its class row among them
   int64_t image_size = 0;
   int64_t patch_size = 0;
 };

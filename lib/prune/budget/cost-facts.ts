@@ -1,0 +1,30 @@
+import type { PlanFacts } from "../method.js";
+
+/** Sizes of a model that its work is computed from; `Model.info` has them. */
+export interface CostFacts extends PlanFacts {
+  dModel: number;
+  nHeads: number;
+  nKvHeads: number;
+  dHead: number;
+  dFf: number;
+  vocabSize: number;
+  contextLength: number;
+  /** Rows of one image or tile. */
+  imageRows: number;
+  projectorMacsPerRow: number;
+  tower: PlanFacts["tower"] & {
+    dModel: number;
+    dFf: number;
+    /** Of one image in the tower, its class row among them. */
+    rows: number;
+    patchSize: number;
+  };
+}
+
+/** All of a prompt that its cost depends on. */
+export interface PromptShape {
+  /** Rows that are not of an image. */
+  textRows: number;
+  /** Rows of each image. */
+  images: readonly number[];
+}

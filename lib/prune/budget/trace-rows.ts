@@ -1,0 +1,92 @@
+import type { LoweredPlan, LoweredStage } from "../plan.js";
+import type { LayerRows } from "../visual-macs.js";
+import type { CostFacts, PromptShape } from "./cost-facts.js";
+
+/** Rows of every part of a model in one prefill. */
+export interface RowTrace {
+  /** Per image and layer of the tower: its rows, the class row among them. */
+  tower: LayerRows[][];
+  /** Rows that the projector gets, all images together. */
+  projected: number;
+  /** Per decoder layer: visual rows of the stream. */
+  visual: number[];
+  /** Per decoder layer: all rows that run through its halves; 0 where a half is skipped. */
+  decoder: LayerRows[];
+  /** In the order of the forward pass. */
+  stages: StageWork[];
+}
+
+/** What choosing rows takes depends on these. */
+export interface StageWork {
+  name: string;
+  /** Rows that enter, of all images. */
+  rowsIn: number;
+  /** Rows that enter times rows that leave, summed over images. */
+  pairs: number;
+}
+
+/** A place where rows may leave. */
+export type StagePlace = Pick<LoweredStage, "name" | "hook" | "layer">;
+
+/** One image's rows on their way. */
+export interface ImageTrace {
+  image: number;
+  rows: number;
+  /** Those that entered decoder layer 0, so far as that is known. */
+  decoderRows: number;
+}
+
+/**
+ * Follows the rows of a prompt through tower, projector and decoder.
+ *
+ * @param stages - in the order of the forward pass.
+ * @param rowsAfter - rows of one image that stage number i leaves.
+ */
+export function traceRows(
+  stages: readonly StagePlace[],
+  rowsAfter: (i: number, image: ImageTrace) => number,
+  skip: LoweredPlan["skip"],
+  { textRows, images }: PromptShape,
+  facts: CostFacts,
+): RowTrace {
+  const traces = images.map((rows, image) => ({ image, rows, decoderRows: rows }));
+  const total = () => traces.reduce((sum, { rows }) => sum + rows, 0);
+  const trace: RowTrace = { tower: traces.map(() => []), projected: 0, visual: [], decoder: [], stages: [] };
+  let next = 0;
+  /** Runs the stages that come now. */
+  const runWhile = (isDue: (stage: StagePlace) => boolean) => {
+    for (; next < stages.length && isDue(stages[next] as StagePlace); ++next) {
+      const work = { name: (stages[next] as StagePlace).name, rowsIn: total(), pairs: 0 };
+      for (const image of traces) {
+        const before = image.rows;
+        image.rows = rowsAfter(next, image);
+        work.pairs += before * image.rows;
+      }
+      trace.stages.push(work);
+    }
+  };
+  const classRows = facts.tower.rows - facts.imageRows;
+  runWhile(({ hook }) => hook === "pixels");
+  for (let layer = 0; layer < facts.tower.nLayers; ++layer) {
+    const attention = traces.map(({ rows }) => rows + classRows);
+    runWhile((stage) => stage.hook === "vision-layer" && stage.layer === layer);
+    for (const [i, { rows }] of traces.entries()) {
+      trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows + classRows });
+    }
+  }
+  trace.projected = total();
+  runWhile(({ hook }) => hook === "projected");
+  for (const image of traces) image.decoderRows = image.rows;
+  for (let layer = 0; layer < facts.nLayers; ++layer) {
+    runWhile((stage) => stage.hook === "decoder-layer" && stage.layer === layer);
+    const rows = total();
+    const isSkipped = (part: string) =>
+      skip.some((entry) => entry.layer === layer && entry.part === part && entry.phase !== "decode");
+    trace.visual.push(rows);
+    trace.decoder.push({
+      attention: isSkipped("attention") ? 0 : rows + textRows,
+      ffn: isSkipped("ffn") ? 0 : rows + textRows,
+    });
+  }
+  return trace;
+}

@@ -1,0 +1,40 @@
+import type { LayerRows } from "../visual-macs.js";
+import type { CostFacts } from "./cost-facts.js";
+import type { RowTrace } from "./trace-rows.js";
+
+/** Multiply-accumulates of one request's two phases before the first token. */
+export interface Work {
+  /** Patch embedding, tower and projector. */
+  encode: number;
+  /** Decoder, and the vocabulary for the last row. */
+  prefill: number;
+}
+
+const bytesPerNumber = 4; // the cache holds f32
+
+/**
+ * The work that the matrices and the attention of a request take: what is run, nothing left out and nothing counted for
+ * a convention. A row of causal attention sees the rows before it, so half of a square. Choosing rows is not in it.
+ */
+export function workOf({ tower, projected, decoder }: RowTrace, facts: CostFacts): Work {
+  const { dModel, dFf, nHeads, nKvHeads, dHead, vocabSize, imageRows, projectorMacsPerRow } = facts;
+  const eye = facts.tower;
+  const perImage = imageRows * 3 * eye.patchSize ** 2 * eye.dModel;
+  const towerLayer = ({ attention: n, ffn }: LayerRows) =>
+    4 * n * eye.dModel ** 2 + 2 * n ** 2 * eye.dModel + 2 * ffn * eye.dModel * eye.dFf;
+  const decoderLayer = ({ attention: n, ffn }: LayerRows) =>
+    2 * n * dModel * dHead * (nHeads + nKvHeads) + n * (n + 1) * nHeads * dHead + 3 * ffn * dModel * dFf;
+  return {
+    encode: sum(tower.map((layers) => perImage + sum(layers.map(towerLayer)))) + projected * projectorMacsPerRow,
+    prefill: sum(decoder.map(decoderLayer)) + dModel * vocabSize,
+  };
+}
+
+/** Bytes of keys and values that the prompt leaves in the cache. A layer whose attention is skipped has none. */
+export function kvBytesOf(kvRows: readonly number[], { nKvHeads, dHead }: CostFacts): number {
+  return sum(kvRows) * 2 * nKvHeads * dHead * bytesPerNumber;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
