@@ -2,7 +2,7 @@ import type pc from "picocolors";
 import type { CpuInfo, LoadOptions, Model } from "../index.js";
 
 /** What commands use of a model. */
-export type CliModel = Pick<Model, "info" | "stream" | "process" | "forward" | "dispose">;
+export type CliModel = Pick<Model, "info" | "stream" | "process" | "forward" | "costModel" | "dispose">;
 
 /** What commands use of the engine. */
 export interface Engine {

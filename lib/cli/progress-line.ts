@@ -4,22 +4,24 @@ import type { TextSink } from "./context.js";
 const interval = 100; // milliseconds between two drawings
 const barWidth = 20;
 
-/** One line on a terminal that says how far an evaluation is; nothing where lines cannot be written over. */
-export class ProgressLine {
+/** One line on a terminal that says how far something is; nothing where lines cannot be written over. */
+export class ProgressLine<State> {
   readonly #sink: TextSink;
+  readonly #textOf: (state: State, seconds: number) => string;
   readonly #start = performance.now();
   #drawn = Number.NEGATIVE_INFINITY;
 
-  constructor(sink: TextSink) {
+  constructor(sink: TextSink, textOf: (state: State, seconds: number) => string) {
     this.#sink = sink;
+    this.#textOf = textOf;
   }
 
   /** Draws the line anew, not more often than anyone can read. */
-  update(progress: Progress): void {
+  update(state: State): void {
     const now = performance.now();
     if (this.#sink.isTTY !== true || now - this.#drawn < interval) return;
     this.#drawn = now;
-    this.#sink.write(`\r${progressText(progress, (now - this.#start) / 1000)}\x1b[K`);
+    this.#sink.write(`\r${this.#textOf(state, (now - this.#start) / 1000)}\x1b[K`);
   }
 
   /** Wipes the line. */

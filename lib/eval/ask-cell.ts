@@ -47,7 +47,7 @@ export async function askCell(
 }
 
 /** The reply at the end of a stream; half an answer is none. */
-async function replyOf(model: EvalModel, options: GenerateOptions): Promise<Reply> {
+export async function replyOf(model: Pick<EvalModel, "stream">, options: GenerateOptions): Promise<Reply> {
   for await (const event of model.stream(options)) {
     options.signal?.throwIfAborted();
     if (event.type === "generation-end") return event.reply;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { ModelInfo } from "../engine/model.js";
 import { FoveaError } from "../errors.js";
-import { lowerPlan } from "../prune/validate-plan.js";
+import { planSolver } from "../prune/budget/solve-plan.js";
 import type { Answer } from "./answer.js";
 import { AnswerLog, fileName } from "./answer-log.js";
 import { type AskOptions, askCell, type EvalModel } from "./ask-cell.js";
@@ -185,7 +185,7 @@ function facts(
 function checkCells(cells: Cell[], info: ModelInfo): void {
   const names = new Map<string, string>();
   for (const { name, plan } of cells) {
-    lowerPlan(plan, info);
+    planSolver(plan, info);
     const file = fileName(name).toLowerCase();
     const other = names.get(file);
     if (other !== undefined) {

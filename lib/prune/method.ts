@@ -27,6 +27,11 @@ export interface Method<Options extends object = object> {
    * default stands; when none has a default, one must be given.
    */
   alternatives?: readonly string[];
+  /**
+   * Ratios and layers that `fovea tune` searches, unless a stage gives them or an alternative. Default: `keep`, where
+   * that is a ratio.
+   */
+  tunable?: readonly string[];
   /** Options under which every row stays; tests hold every method to changing no bit then. */
   keepAll: Options;
   /**

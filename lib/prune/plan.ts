@@ -19,6 +19,8 @@ export interface Plan {
   draft?: Draft;
   /** Stop each generated token at the first layer that is sure enough. Not together with `draft`. */
   exit?: Exit;
+  /** Anything; nobody reads it. `fovea tune` writes here what a plan is worth. */
+  notes?: unknown;
 }
 
 /** One entry of a plan: a method's name and its options. */

@@ -13,7 +13,7 @@ import { unknownName } from "./unknown-name.js";
 
 const maxStages = 64;
 const maxLoweredStages = 256; // a method can become one stage per layer
-const planKeys = ["positions", "stages", "budget", "skipLayers", "draft", "exit"] as const;
+const planKeys = ["positions", "stages", "budget", "skipLayers", "draft", "exit", "notes"] as const;
 /** In the order of the forward pass. */
 const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer", "prefilled", "decode-step"];
 const positionPolicies = ["compact", "original"] as const;

@@ -76,8 +76,8 @@ test("files compiled for one instruction set reach only intrinsics and plain hea
   expect(bad).toEqual([]);
 });
 
-test("the command line, the server and the evaluation use the engine, never the addon", () => {
-  const leaves = ["lib/cli", "lib/server", "lib/eval"].filter((folder) => existsSync(join(root, folder)));
+test("the command line, the server, the evaluation and tuning use the engine, never the addon", () => {
+  const leaves = ["lib/cli", "lib/server", "lib/eval", "lib/tune"].filter((folder) => existsSync(join(root, folder)));
   const files = leaves.flatMap((folder) => filesUnder(folder, /\.ts$/));
   expect(files).not.toEqual([]);
   expect(offenders(files, importsIn, /\/native\//)).toEqual([]);

@@ -122,7 +122,7 @@ describe("lowerPlan: what it says about an invalid plan", () => {
     [{ stages: [{ method: "random", keep: 1, seed: -1 }] }, "stages[0].seed: got -1"],
     [
       { stage: [] },
-      'top level: got "stage", expected one of: positions, stages, budget, skipLayers, draft, exit. Did you mean "stages"?',
+      'top level: got "stage", expected one of: positions, stages, budget, skipLayers, draft, exit, notes. Did you mean "stages"?',
     ],
     [{ positions: "compakt" }, 'positions: got "compakt", expected one of: compact, original. Did you mean "compact"?'],
     [[], "top level: got [], expected an object"],

@@ -9,7 +9,7 @@ import type { CliContext } from "../context.js";
 import { methodsHelp } from "../methods-help.js";
 import { parseNumber } from "../parse-number.js";
 import { readPlanFile, usageError } from "../plan-options.js";
-import { ProgressLine } from "../progress-line.js";
+import { ProgressLine, progressText } from "../progress-line.js";
 
 interface EvalOptions {
   model: string;
@@ -69,7 +69,7 @@ async function run(path: string, options: EvalOptions, context: CliContext): Pro
   const plans = await Promise.all((options.plan ?? []).map(planCell));
   const questions = await loadQuestions(path, given(options, ["format", "images", "limit", "suffix"]));
   const model = await context.engine.loadModel(options.model, given(options, ["dtype", "threads"]));
-  const line = new ProgressLine(err);
+  const line = new ProgressLine(err, progressText);
   try {
     const { cells, skipped } = gridCells(options.method ?? [], options.keep, model.info);
     for (const { name, reason } of skipped) err.write(`skipped ${name}: ${reason}\n`);

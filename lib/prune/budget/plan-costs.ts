@@ -1,3 +1,4 @@
+import type { BudgetKind, Limit } from "./budget.js";
 import type { CostFacts, PromptShape } from "./cost-facts.js";
 import { type CostModel, predictMs } from "./cost-model.js";
 import type { RowTrace } from "./trace-rows.js";
@@ -32,4 +33,14 @@ export function planCosts(trace: RowTrace, prompt: PromptShape, facts: CostFacts
     ),
     ...(model !== undefined && { ms: predictMs(model, work, trace) }),
   };
+}
+
+/** Of all costs the one that a budget limits. */
+export function costOf(kind: BudgetKind, { macs, ms = 0, ...costs }: PlanCosts): number {
+  return { ...costs, flops: macs, ms }[kind];
+}
+
+/** What `costOf` may be at most, which for a share of the FLOPs depends on what a prompt costs without dropping rows. */
+export function limitFor({ kind, limit }: Limit, unpruned: PlanCosts): number {
+  return kind === "flops" && limit <= 1 ? limit * unpruned.macs : limit;
 }

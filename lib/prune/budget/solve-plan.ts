@@ -9,7 +9,7 @@ import { lowerPlan } from "../validate-plan.js";
 import { type Budget, type Limit, readBudget } from "./budget.js";
 import type { CostFacts, PromptShape } from "./cost-facts.js";
 import type { CostModel } from "./cost-model.js";
-import { type PlanCosts, planCosts } from "./plan-costs.js";
+import { costOf, limitFor, type PlanCosts, planCosts } from "./plan-costs.js";
 import { predictRows } from "./predict-rows.js";
 
 /** Where milliseconds come from: a cost model that knows these stages. */
@@ -112,9 +112,9 @@ async function solve(
     const plan = planAt(open, share, facts);
     return { plan, share, predicted: costs(plan) };
   };
-  const cost = (predicted: PlanCosts) => costOf(limit, predicted);
   const unpruned = costs({ ...open, stages: [] });
-  const max = limit.kind === "flops" && limit.limit <= 1 ? limit.limit * unpruned.macs : limit.limit;
+  const max = limitFor(limit, unpruned);
+  const cost = (predicted: PlanCosts) => costOf(limit.kind, predicted);
   const all = candidate(1);
   if (cost(all.predicted) <= max || prompt.images.length === 0) return all;
   let best: Candidate | undefined;
@@ -138,10 +138,6 @@ async function solve(
     limit.limit,
     `at least ${roundedUp(least)}, which is what this prompt costs with the smallest share that these stages can leave`,
   );
-}
-
-function costOf({ kind }: Limit, { macs, ms = 0, ...costs }: PlanCosts): number {
-  return { ...costs, flops: macs, ms }[kind];
 }
 
 /** Undefined when a stage refuses a share: it took 1, so nothing else is wrong with it. */

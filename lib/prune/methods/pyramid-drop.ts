@@ -38,6 +38,7 @@ export const pyramidDrop: Method<PyramidDropOptions> = {
     lambda: { kind: "ratio", default: 0.5, description: "the shares as powers lambda, lambda^2, …, instead of keep" },
   },
   alternatives: ["keep", "lambda"],
+  tunable: ["layers", "keep"],
   keepAll: { lambda: 1 },
   lower({ layers, keep, lambda }, { nLayers }, where) {
     const nStages = keep?.length ?? layers?.length ?? 3;

@@ -20,6 +20,7 @@ export const uniform: Method<UniformOptions> = {
     layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
   },
   alternatives: ["keep", "count"],
+  tunable: ["layer", "keep"],
   keepAll: { keep: 1 },
   lower: ({ layer, ...amount }) => [
     {
