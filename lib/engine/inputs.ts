@@ -1,5 +1,4 @@
 import type { Plan } from "../prune/plan.js";
-import type { PresetName } from "../prune/presets.js";
 
 /** Numbers with a shape. */
 export interface TensorInput<Data = Int32Array | BigInt64Array | Uint8Array | Float32Array> {
@@ -20,7 +19,7 @@ export interface ModelInputs {
 /** Inputs of `Model.forward`. */
 export interface ForwardInputs extends ModelInputs {
   /** Rows to drop and sub-layers to skip. */
-  plan?: Plan | PresetName | undefined;
+  plan?: Plan | undefined;
 }
 
 /** Options of `Model.forward`. */

@@ -15,13 +15,13 @@ const narrowest = 0.01;
  * parent by normal numbers in about half of its coordinates, and takes its place when it is no worse. Steps grow by 1.5
  * after a success and shrink by its fourth root after a failure, so that one in five succeeds (Rechenberg's rule).
  *
- * @param valueOf - higher is better, -Infinity where a point is not allowed.
+ * @param evaluate - higher is better, -Infinity where a point is not allowed.
  * @param onFound - called after every evaluation with the best point so far.
  * @returns the best point; its value is -Infinity when none was allowed.
  */
 export async function search(
   nDimensions: number,
-  valueOf: (point: number[]) => Promise<number>,
+  evaluate: (point: number[]) => Promise<number>,
   { evaluations, seed }: { evaluations: number; seed: number },
   onFound: (done: number, best: Found) => void,
 ): Promise<Found> {
@@ -36,7 +36,7 @@ export async function search(
     let point = parent;
     if (i > 0 && isStart) point = coordinates(random);
     else if (i > 0) point = mutated(parent, step, random);
-    const value = await valueOf(point);
+    const value = await evaluate(point);
     const isBetter = value >= best.value;
     if (isBetter) best = { point, value };
     if (!isStart) step = Math.min(widest, Math.max(narrowest, step * (isBetter ? 1.5 : 1.5 ** -0.25)));

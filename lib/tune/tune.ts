@@ -127,7 +127,7 @@ export async function tune(options: TuneOptions): Promise<TunedPlan> {
       limit.kind === "ms" ? await model.costModel({ stages: middle, ...(signal && { signal }) }) : undefined;
     const pricing = price(limit, longestPrompt(samples, model.info), model.info, costModel);
     let firstLikeness: number | undefined;
-    const valueOf = async (point: number[]) => {
+    const evaluate = async (point: number[]) => {
       signal?.throwIfAborted();
       const plan = { stages: planWithin(space, point, pricing) };
       if (plan.stages === undefined) return Number.NEGATIVE_INFINITY;
@@ -135,7 +135,7 @@ export async function tune(options: TuneOptions): Promise<TunedPlan> {
       firstLikeness ??= value;
       return value;
     };
-    const best = await search(space.nDimensions, valueOf, settings, (done, { value }) =>
+    const best = await search(space.nDimensions, evaluate, settings, (done, { value }) =>
       onProgress?.({ phase: "search", done, total: settings.evaluations, best: value }),
     );
     const found = planWithin(space, best.point, pricing);

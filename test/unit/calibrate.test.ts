@@ -41,6 +41,7 @@ async function run(measure: (plan: Plan) => DepthProfile, options: Partial<Calib
       plans.push(plan as Plan);
       return {
         logits: { data: new Float32Array(), shape: [1, 0, 0] },
+        lastHidden: { data: new Float32Array(), shape: [1, 0] },
         rows: [],
         stages: [],
         depth: [measure(plan as Plan)],

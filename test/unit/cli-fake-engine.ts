@@ -106,7 +106,7 @@ export async function runFake(
           yield { type: "generation-end" as const, reply: options.reply ?? fakeReply };
         },
         process: async () => ({
-          input_ids: { data: new Int32Array(271), shape: [1, 271] },
+          input_ids: { data: new Int32Array(271).fill(fakeInfo.imageTokenId, 5, 261), shape: [1, 271] },
           pixel_values: { data: new Float32Array(3 * 224 * 224), shape: [1, 3, 224, 224] },
         }),
         forward: async ({ plan }, { depth } = {}) => {
@@ -117,11 +117,17 @@ export async function runFake(
           const lastRow = { data: new Float32Array(9), shape: [9, 1] as [number, number] };
           return {
             logits: { data: new Float32Array(), shape: [1, 0, 0] },
+            lastHidden: { data: Float32Array.of(3, plan?.stages === undefined ? 0 : 4), shape: [1, 2] },
             rows: [],
             stages: [],
             ...(depth && { depth: [{ layers, lastRow }] }),
           };
         },
+        costModel: async () => ({
+          encode: { fixed: 10, slope: 0 },
+          prefill: { fixed: 0, slope: 1e-8 },
+          select: {},
+        }),
         dispose: async () => {
           ran.disposed += 1;
         },
