@@ -1,5 +1,5 @@
 import type { Method, PlanFacts } from "../prune/method.js";
-import type { OptionSpec } from "../prune/option.js";
+import type { NumberKind, OptionSpec } from "../prune/option.js";
 import type { PlanStage } from "../prune/plan.js";
 import { planError } from "../prune/plan-error.js";
 import { methods } from "../prune/registry.js";
@@ -16,11 +16,14 @@ export interface SearchSpace {
   stagesAt(point: readonly number[], strength: number): PlanStage[];
 }
 
+/** Ratios and layers, which a search knows how to set. */
+type OpenSpec = OptionSpec & { kind: NumberKind };
+
 /** One option of one stage. */
 interface Parameter {
   stage: number;
   option: string;
-  spec: OptionSpec;
+  spec: OpenSpec;
   /** Coordinates [from, from + length). */
   from: number;
   length: number;
@@ -76,21 +79,22 @@ export function searchSpace(stages: readonly PlanStage[], { nLayers }: PlanFacts
 }
 
 /** The tunable options that a stage does not give, in the order of the method. */
-function openOptions(stage: PlanStage): [string, OptionSpec][] {
+function openOptions(stage: PlanStage): [string, OpenSpec][] {
   const method = methods.get(stage.method);
   if (method === undefined) throw unknownName("stages", stage.method, "the name of a method", [...methods.keys()]);
   const specs = new Map(Object.entries(method.options));
-  return tunable(method).flatMap((name): [string, OptionSpec][] => {
+  return tunable(method).flatMap((name): [string, OpenSpec][] => {
     const spec = specs.get(name);
     const replacedBy = method.alternatives?.includes(name) ? method.alternatives : [name];
-    return spec === undefined || replacedBy.some((option) => option in stage) ? [] : [[name, spec]];
+    if (spec?.kind !== "ratio" && spec?.kind !== "layer") return [];
+    return replacedBy.some((option) => option in stage) ? [] : [[name, spec]];
   });
 }
 
 function tunable({ tunable: names, options }: Method): readonly string[] {
   if (names !== undefined) return names;
-  return Object.entries(options).flatMap(([name, { kind, list }]) =>
-    name === "keep" && kind === "ratio" && list === undefined ? [name] : [],
+  return Object.entries(options).flatMap(([name, spec]) =>
+    name === "keep" && spec.kind === "ratio" && spec.list === undefined ? [name] : [],
   );
 }
 

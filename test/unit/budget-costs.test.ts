@@ -6,7 +6,7 @@ import { fitLine } from "../../lib/prune/budget/fit-line.js";
 import { planCosts } from "../../lib/prune/budget/plan-costs.js";
 import { predictRows } from "../../lib/prune/budget/predict-rows.js";
 import { workOf } from "../../lib/prune/budget/work.js";
-import type { LoweredPlan, LoweredStage, Plan } from "../../lib/prune/plan.js";
+import type { LoweredPlan, Plan, RowStage } from "../../lib/prune/plan.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
 import { llava7b } from "./cost-facts.js";
 
@@ -30,8 +30,8 @@ function trace(plan: Plan, shape = prompt, facts = small) {
 }
 
 /** A stage of the tower or the decoder, as a method would lower to it. */
-function keep(place: Pick<LoweredStage, "hook" | "layer">, ratio: number): LoweredStage {
-  const steps: LoweredStage["steps"] = [
+function keep(place: Pick<RowStage, "hook" | "layer">, ratio: number): RowStage {
+  const steps: RowStage["steps"] = [
     { do: "select", by: "uniform", keep: { ratio, of: "stage", rounding: "trunc" }, to: "kept" },
     { do: "gather", rows: "kept" },
   ];

@@ -1,5 +1,5 @@
 import { FoveaError } from "../../errors.js";
-import type { LoweredPlan, LoweredStage, PlanStage } from "../plan.js";
+import type { LoweredPlan, PlanStage, RowStage } from "../plan.js";
 import { isFree, stageAtShare } from "../stage-at-share.js";
 import { lowerPlan } from "../validate-plan.js";
 import type { CostFacts, PromptShape } from "./cost-facts.js";
@@ -93,9 +93,9 @@ function prompt(images: number, { imageRows, contextLength }: CostFacts): Prompt
 }
 
 /** Evenly spaced rows: of all choices the one that takes the least time. */
-function uniform(place: Pick<LoweredStage, "hook" | "layer">, ratio: number): LoweredPlan {
+function uniform(place: Pick<RowStage, "hook" | "layer">, ratio: number): LoweredPlan {
   const keep = { ratio, of: "stage", rounding: "half-even" } as const;
-  const steps: LoweredStage["steps"] = [
+  const steps: RowStage["steps"] = [
     { do: "select", by: "uniform", keep, to: "kept" },
     { do: "gather", rows: "kept" },
   ];

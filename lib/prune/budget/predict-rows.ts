@@ -1,4 +1,4 @@
-import type { LoweredPlan, LoweredStage } from "../plan.js";
+import { isCacheStage, type LoweredPlan, type RowStage } from "../plan.js";
 import { planError } from "../plan-error.js";
 import { allocate } from "./allocate.js";
 import type { CostFacts, PromptShape } from "./cost-facts.js";
@@ -10,12 +10,13 @@ import { type ImageTrace, type RowTrace, traceRows } from "./trace-rows.js";
  * @throws FoveaError ERR_FOVEA_PLAN when a stage leaves as many rows as the picture wants.
  */
 export function predictRows(plan: LoweredPlan, prompt: PromptShape, facts: CostFacts): RowTrace {
-  const rowsAfter = (i: number, image: ImageTrace) => leftBy(plan.stages[i] as LoweredStage, image);
-  return traceRows(plan.stages, rowsAfter, plan.skip, prompt, facts);
+  const stages = plan.stages.filter((stage) => !isCacheStage(stage)); // these drop no rows of the stream
+  const rowsAfter = (i: number, image: ImageTrace) => leftBy(stages[i] as RowStage, image);
+  return traceRows(stages, rowsAfter, plan.skip, prompt, facts);
 }
 
 /** Rows of an image after a stage, by the sizes of the choices that its steps hand to `gather`. */
-function leftBy({ name, steps }: LoweredStage, image: ImageTrace): number {
+function leftBy({ name, steps }: RowStage, image: ImageTrace): number {
   const chosen = new Map<string, number>();
   let { rows } = image;
   for (const step of steps) {
