@@ -44,7 +44,9 @@ export interface TuneOptions {
   maxTokens?: number;
   /** File that every value is written to; a search that was stopped goes on from it. */
   log?: string;
+  /** Stops within one layer or token; the call rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** Called after every prompt that was prepared, plan that was compared and question that was tried. */
   onProgress?: (progress: TuneProgress) => void;
 }
 

@@ -15,7 +15,10 @@ export type Budget =
   | { flops: number }
   /** Bytes that the prompt takes in the KV cache, all layers together. */
   | { kvBytes: number }
-  /** Milliseconds of encode and prefill, which end with the first token, on this machine when it does nothing else. */
+  /**
+   * Milliseconds of encode and prefill, which end with the first token, on this machine when it does nothing else and
+   * no image comes from the cache.
+   */
   | { ms: number };
 
 /** What a budget limits. */
