@@ -1,7 +1,7 @@
 import type { PromptShape } from "../prune/budget/cost-facts.js";
 import type { CostModel } from "../prune/budget/cost-model.js";
 import { measureCosts, measureSelect, type PhaseMs } from "../prune/budget/measure-costs.js";
-import type { LoweredPlan, PlanStage } from "../prune/plan.js";
+import { isCacheStage, type LoweredPlan, type PlanStage } from "../prune/plan.js";
 import { isFree, stageAtShare } from "../prune/stage-at-share.js";
 import { lowerPlan } from "../prune/validate-plan.js";
 import { costFile, readCosts, writeCosts } from "./cost-cache.js";
@@ -56,12 +56,12 @@ export class CostMeter {
     return this.#costs;
   }
 
-  /** The stages whose names nobody has measured. */
+  /** The stages whose names nobody has measured; stages on the cache are left out. */
   #missing(stages: readonly PlanStage[], { select }: CostModel): PlanStage[] {
     return stages.filter((stage) => {
       const concrete = isFree(stage) ? stageAtShare(stage, 1, this.#info) : stage;
       const lowered = lowerPlan({ stages: [concrete] }, this.#info).stages;
-      return lowered.some(({ name }) => !Object.hasOwn(select, name));
+      return lowered.some((one) => !isCacheStage(one) && !Object.hasOwn(select, one.name));
     });
   }
 }

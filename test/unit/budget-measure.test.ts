@@ -122,6 +122,14 @@ describe("CostMeter", () => {
     }
   });
 
+  it("stages on the cache are not measured", async () => {
+    const { meter: one, probe } = meter();
+    await one.get([], undefined);
+    const calls = probe.mock.calls.length;
+    expect((await one.get([{ method: "snapKv" }], undefined)).select).toEqual({});
+    expect(probe).toHaveBeenCalledTimes(calls);
+  });
+
   it("a folder that cannot be written is no reason to fail", async () => {
     writeFileSync(join(folder, "file"), "");
     vi.stubEnv("FOVEA_CACHE", join(folder, "file", "below"));

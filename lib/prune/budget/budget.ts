@@ -13,7 +13,7 @@ export type Budget =
   | { ratio: number }
   /** Multiply-accumulates of encode and prefill; at most 1: as a share of what the prompt costs without dropping rows. */
   | { flops: number }
-  /** Bytes that the prompt takes in the KV cache, all layers together. */
+  /** Bytes that the prompt takes in the KV cache, all layers together, before stages on the cache make them fewer. */
   | { kvBytes: number }
   /**
    * Milliseconds of encode and prefill, which end with the first token, on this machine when it does nothing else and
