@@ -201,6 +201,12 @@ describe("methods on the KV cache", () => {
     expect(meanShare(stages, 4)).toBe(0.75);
   });
 
+  it("go with drafts only while they leave decoding alone", () => {
+    const plan = (stage: PlanStage) => ({ stages: [stage], draft: {} });
+    expect(() => lowerPlan(plan({ method: "h2o" }), planFacts())).toThrow("no draft beside h2o");
+    expect(lowerPlan(plan({ method: "h2o", decode: false }), planFacts()).draft).toBeDefined();
+  });
+
   it("prefixKvRatios: the mean share that left, per layer", () => {
     const layers = (...rows: [number, number][]) => rows.map(([rowsIn, rowsOut]) => ({ rowsIn, rowsOut }));
     expect(prefixKvRatios([layers([100, 50], [100, 100], [0, 0]), layers([200, 50], [200, 190], [0, 0])])).toEqual([
