@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "methods"))
 from harness import Reference  # noqa: E402
 from common import GOLDEN, MODEL, load_llava, load_processor  # noqa: E402
 from prompts import ask, digests, questions, spread, to_inputs  # noqa: E402
-from pyramid_drop import CLEAR_LEAD, lowest_argmax, max_min_rows, rotate, top_rows  # noqa: E402, F401
+from pyramid_drop import CLEAR_LEAD, F32_NOISE, lowest_argmax, max_min_rows, rotate, top_rows  # noqa: E402, F401
 
 NEW_TOKENS = 10
 LONG_TEXT = (
@@ -57,13 +57,19 @@ class KvReference(Reference):
         self.origin = self.origin[stays]
         super().drop(rows, chosen)
 
+    def distance_noise(self, n):
+        if self.generator is None:
+            return 0.0
+        return F32_NOISE * torch.randn(n, n, generator=self.generator, dtype=torch.float64)
+
     # The pass.
 
     def projected(self, rows):
         self.origin = torch.arange(len(rows.hidden))
         if self.before == "divPrune":
             spans = [rows.of_image(image) for image in range(rows.n_images)]
-            self.drop(rows, [s[max_min_rows(rows.hidden[s], round(len(s) * 0.5))[0]] for s in spans])
+            chosen = [max_min_rows(rows.hidden[s], round(len(s) * 0.25), self.distance_noise(len(s)))[0] for s in spans]
+            self.drop(rows, [s[kept] for s, kept in zip(spans, chosen)])
 
     def before_layer(self, index, layer, rows):
         if self.before == "pyramidDrop" and index in (2, 4) and rows.n_images:

@@ -58,7 +58,7 @@ class PrefixKv(KvReference):
 
 
 def plan(share, options):
-    before = {"divPrune": [{"method": "divPrune", "keep": 0.5}],
+    before = {"divPrune": [{"method": "divPrune", "keep": 0.25}],
               "pyramidDrop": [{"method": "pyramidDrop", "layers": [2, 4], "keep": [0.5, 0.25]}]}  # fmt: skip
     amount = {"evictPerLayer": LIST} if share == "list" else {"evict": share}
     return {"stages": [*before.get(options.get("before"), []), {"method": "prefixKv", **amount}]}
