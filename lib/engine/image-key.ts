@@ -7,8 +7,10 @@ import type { LoweredPlan } from "../prune/plan.js";
  * decoder's stream. Two images with the same key have the same rows, so a digest that strangers cannot collide.
  */
 export async function imageKey({ pixels, width, height }: NativePixels, plan: LoweredPlan): Promise<string> {
-  const inTower = plan.stages.filter(({ hook }) => hook === "pixels" || hook === "vision-layer");
-  const taps = plan.stages.flatMap(({ steps }) => steps.filter((step) => (step.do as string) === "tap"));
+  const inTower = plan.stages.filter(
+    ({ hook }) => hook === "pixels" || hook === "vision-layer" || hook === "vision-out",
+  );
+  const taps = plan.stages.flatMap(({ steps }) => steps.filter((step) => step.do === "tap"));
   const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
   const digest = Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("base64");
   return `${digest} ${width}x${height} ${JSON.stringify([inTower, taps])}`;

@@ -11,7 +11,8 @@ import type { PromptShape } from "../prune/budget/cost-facts.js";
 import type { CostModel } from "../prune/budget/cost-model.js";
 import type { PhaseMs } from "../prune/budget/measure-costs.js";
 import { planSolver } from "../prune/budget/solve-plan.js";
-import type { LoweredPlan, PlanStage } from "../prune/plan.js";
+import { pictureSide, requireSide } from "../prune/picture-side.js";
+import type { LoweredPlan, Plan, PlanStage } from "../prune/plan.js";
 import { encodeChat } from "../text/encode-chat.js";
 import { expandImages } from "../text/expand-images.js";
 import { type Message, parseMessages } from "../text/messages.js";
@@ -99,8 +100,10 @@ export class Model {
     const transcript = new Transcript(io.tokenizer, readStops(options));
     const sampling = readSampling(options);
     const maxTokens = readMaxTokens(options, io.maxTokens);
-    const { shape, ...prompt } = await this.#prompt(io, options.messages, options.images, signal);
+    const side = pictureSide(options.plan, this.info);
+    const { shape, ...prompt } = await this.#prompt(io, options.messages, options.images, side, signal);
     const { lowered: plan, budget } = await solve(shape, (stages) => this.#meter.get(stages, signal));
+    requireSide(plan, side);
     const { cacheImages = true } = options;
     const images = await Promise.all(
       prompt.images.map(async (image) => ({ ...image, key: cacheImages ? await imageKey(image, plan) : "" })),
@@ -159,17 +162,19 @@ export class Model {
   }
 
   /**
-   * Turns messages into the inputs of `forward`, as transformers' processor would.
+   * Turns messages into the inputs of `forward`, as transformers' processor would. Give it the plan too if that makes
+   * pictures smaller.
    *
    * @throws FoveaError
    */
   async process(
     messages: Message[],
-    options: { images?: ImageInput[]; signal?: AbortSignal } = {},
+    options: { images?: ImageInput[]; plan?: Plan; signal?: AbortSignal } = {},
   ): Promise<ModelInputs> {
     checkOptions(options);
     this.#check(options.signal);
-    const { inputIds, images } = await this.#prompt(this.#textIo(), messages, options.images, options.signal);
+    const side = pictureSide(options.plan, this.info);
+    const { inputIds, images } = await this.#prompt(this.#textIo(), messages, options.images, side, options.signal);
     const shape = [1, inputIds.length];
     const inputs: ModelInputs = {
       input_ids: { data: inputIds, shape },
@@ -222,12 +227,15 @@ export class Model {
     io: TextIo,
     messages: Message[],
     images: ImageInput[] | undefined,
+    side: number,
     signal: AbortSignal | undefined,
   ): Promise<Prompt> {
     const parsed = parseMessages(messages, { images });
     const ids = encodeChat(io.tokenizer, io.template, parsed.messages, { maxTokens: this.info.contextLength });
     const preprocess = this.#hub.binding.preprocess.bind(this.#hub.binding);
-    const prepared = await prepareImages(parsed.images, io.preprocessor, preprocess, { signal });
+    const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), preprocess, {
+      signal,
+    });
     this.#check(signal);
     const { rows, images: pixels } = prepared;
     const inputIds = expandImages(ids, this.info.imageTokenId, rows);

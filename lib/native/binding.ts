@@ -53,6 +53,7 @@ export interface NativeModelInfo {
     rows: number;
     imageSize: number;
     patchSize: number;
+    hasClassRow: boolean;
   };
   /** Multiply-accumulates of the projector for one row. */
   projectorMacsPerRow: number;

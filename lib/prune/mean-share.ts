@@ -18,8 +18,9 @@ export function meanShare(stages: readonly LoweredStage[], nLayers: number, othe
     from = at;
     const kept = new Map<string, number>();
     for (const step of steps) {
-      if (step.do === "select" && step.keep.ratio !== undefined) {
-        const of = step.keep.of === "decoder" ? ofDecoder : share;
+      if ((step.do === "select" || step.do === "merge") && "keep" in step && step.keep.ratio !== undefined) {
+        // In the tower, what entered its own first layer.
+        const of = step.keep.of === "stage" ? share : hook === "vision-layer" ? 1 : ofDecoder;
         kept.set(step.to, Math.min(share, of * step.keep.ratio));
       } else if (step.do === "gather") {
         const left = kept.get(step.rows) ?? (otherwise === undefined ? undefined : share * otherwise);

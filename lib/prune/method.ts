@@ -9,6 +9,12 @@ export interface PlanFacts {
   tower: {
     /** Layers that run. */
     nLayers: number;
+    /** Side of the square picture it sees, in pixels. */
+    imageSize: number;
+    /** Side of the square that becomes one row, in pixels. */
+    patchSize: number;
+    /** Whether a class row runs beside the patches. */
+    hasClassRow: boolean;
   };
 }
 
@@ -32,6 +38,8 @@ export interface Method<Options extends object = object> {
    * that is a ratio.
    */
   tunable?: readonly string[];
+  /** Its stages make pictures smaller while they are preprocessed (LoweredStage.side). */
+  shrinksPictures?: boolean;
   /** Options under which every row stays; tests hold every method to changing no bit then. */
   keepAll: Options;
   /**

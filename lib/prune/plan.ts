@@ -98,6 +98,8 @@ export interface RowStage {
    * rows are dropped as they are about to enter this layer, 1 <= layer < n_layers.
    */
   layer?: number;
+  /** For `pixels`: the tower sees a square of this share of its side. Preprocessing obeys it; native code has no part. */
+  side?: number;
   steps: Step[];
 }
 

@@ -1,5 +1,5 @@
 /** Where a stage acts on rows of the stream, in the order of the forward pass. */
-export type RowHook = "pixels" | "vision-layer" | "projected" | "decoder-layer";
+export type RowHook = "pixels" | "vision-layer" | "vision-out" | "projected" | "decoder-layer";
 
 /** Where a stage acts on the KV cache: once the prompt is through, and after each generated row. */
 export type CacheHook = "prefilled" | "decode-step";
@@ -13,10 +13,15 @@ export interface KeepBudget {
   ratio?: number;
   /** Rows per image. */
   count?: number;
-  /** Share of what: the rows that enter this stage, or the rows that entered decoder layer 0. */
+  /** Share of what: the rows that enter this stage, or the rows that entered decoder layer 0 (in the tower: its own). */
   of: "stage" | "decoder";
-  /** How ratio * rows becomes an integer. At least one row of each image is kept. */
-  rounding: "trunc" | "half-even";
+  /**
+   * How ratio * rows becomes an integer; `drop-half-even` rounds the rows that go. At least one row of each image is
+   * kept.
+   */
+  rounding: "trunc" | "half-even" | "drop-half-even";
+  /** Only this share of the rows that all this allows, cut to whole rows. */
+  share?: number;
 }
 
 /**
@@ -25,7 +30,16 @@ export interface KeepBudget {
  * an image), features (a vector per row; "hidden" are the rows themselves) and rows (a choice of them). Values live
  * until rows are gathered.
  */
-export type Step = ProbeStep | SelectStep | GatherStep;
+export type Step =
+  | ProbeStep
+  | TowerStep
+  | TapStep
+  | SelectStep
+  | BesideStep
+  | UnionStep
+  | WithoutStep
+  | MergeStep
+  | GatherStep;
 
 /** Scores: attention that some rows give to each visual row at this layer, mean over queries and heads. */
 export interface ProbeStep {
@@ -39,12 +53,82 @@ export interface ProbeStep {
   to: string;
 }
 
+/**
+ * What the vision tower noted of the rows still here; at hooks behind the tower. Scores: `classAttention` (what the
+ * class row attends to, mean over heads), `columnAttention` (what all rows attend to, mean over queries and heads) and
+ * `importance` (what those patches attend to that receive more than `threshold` times the mean). Features: `keys` (mean
+ * over heads) and `output` (what the tower gave).
+ */
+export type TapStep = {
+  do: "tap";
+  /** Of the tower, counted from the last one that runs, which is -1, the default. `output` has no other. */
+  layer?: number;
+  to: string;
+} & ({ of: "classAttention" | "columnAttention" | "keys" | "output" } | { of: "importance"; threshold: number });
+
+/** What only stages inside the tower can know; the last one at `pixels`, the others at `vision-layer`. */
+export type TowerStep =
+  /** Scores: what the class row attends to at this layer, mean over heads. */
+  | { do: "probe"; by: "class"; to: string }
+  /** Features: this layer's keys, mean over heads. */
+  | { do: "features"; by: "keys"; to: string }
+  /** Scores: page rank of this layer's attention; heads whose ranks vary too little or too much are left out. */
+  | { do: "score"; by: "pageRank"; iterations: number; least: number; most: number; to: string }
+  /** Rows: patches farther than tau from what their neighbours foretell. */
+  | { do: "select"; by: "unforeseen"; tau: number; distance: "max" | "mean" | "rms"; to: string };
+
 /** Rows: a choice of `keep` rows of each image. */
 export type SelectStep = { do: "select"; keep: KeepBudget; to: string } & (
   | { by: "topK"; score: string }
   | { by: "maxMin"; features: string }
   | { by: "uniform" }
   | { by: "random"; seed: number }
+);
+
+/** Rows that complete `beside`, which are kept already, to the budget. */
+export type BesideStep = {
+  do: "select";
+  keep: KeepBudget;
+  to: string;
+} /** Evenly spaced among the others, from the first. */ & (
+  | { by: "stride"; beside: string }
+  /** Dropping, by `perRound`, those most like another (native/prune/select_beside.h). */
+  | { by: "dissimilar"; beside: string; score: string; features: string; perRound: number }
+  /** Dropping those of the lower half of scores that are most like one of the upper half. */
+  | { by: "unlike"; beside?: string; score: string; features: string }
+);
+
+/** Rows: those in any of the sets. */
+export interface UnionStep {
+  do: "union";
+  of: string[];
+  to: string;
+}
+
+/** Rows: every row of the image that is not among `rows`. */
+export interface WithoutStep {
+  do: "without";
+  rows: string;
+  to: string;
+}
+
+/**
+ * Folds rows into others, which then are a mean: plain, counting each as often as the rows it stands for, by `weight`
+ * (scores), or the row itself plus the mean of what folds into it.
+ */
+export type MergeStep = {
+  do: "merge";
+  reduce: "mean" | "sizeMean" | "addMean" | "weightedMean";
+  weight?: string;
+} /** Each of `from` into the most similar of `into`. */ & (
+  | { by: "nearest"; features: string; from: string; into: string }
+  /** Every second row into the most similar of those between; `to`: the rows that are left. */
+  | ({ by: "bipartite"; features: string; penalty?: string; coefficient?: number; to: string } & (
+      | { keep: KeepBudget }
+      | { remove: number }
+    ))
+  /** Rows of one square of the picture, `side` patches wide, into that of the largest weight; `to`: what is left. */
+  | { by: "cells"; side: number; rows?: string; to: string }
 );
 
 /** Drops every visual row outside `rows`. */

@@ -15,14 +15,22 @@ const maxStages = 64;
 const maxLoweredStages = 256; // a method can become one stage per layer
 const planKeys = ["positions", "stages", "budget", "skipLayers", "draft", "exit", "notes"] as const;
 /** In the order of the forward pass. */
-const hooks: readonly Hook[] = ["pixels", "vision-layer", "projected", "decoder-layer", "prefilled", "decode-step"];
+const hooks: readonly Hook[] = [
+  "pixels",
+  "vision-layer",
+  "vision-out",
+  "projected",
+  "decoder-layer",
+  "prefilled",
+  "decode-step",
+];
 const positionPolicies = ["compact", "original"] as const;
 
 /**
  * Validates a plan of any origin and turns its methods into primitives at hooks.
  *
  * Stages run in the order of the forward pass, whatever order the plan names them in: `pixels`, the tower's layers,
- * `projected`, then decoder layers upwards, `prefilled`, `decode-step`. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
+ * `vision-out`, `projected`, then decoder layers upwards, `prefilled`, `decode-step`. Stages at the same hook run in the order of the plan, each on the rows the one before it left.
  *
  * @throws FoveaError ERR_FOVEA_PLAN, saying where the plan is wrong and what belongs there.
  */

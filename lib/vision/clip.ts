@@ -54,6 +54,25 @@ export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {
       return { resize: isSame ? null : size, filter, window: centreWindow(size, crop ?? size), scale, offset };
     },
     rows: (width, height) => countRows(crop ?? resizedSize({ width, height })),
+    smaller: (share) =>
+      share === 1
+        ? createClipPreprocessor(config)
+        : createClipPreprocessor({ ...config, preprocessor: shrink(preprocessor, share) }),
+  };
+}
+
+/** The same settings for a picture whose sides are `share` as long. */
+function shrink(preprocessor: JsonObject, share: number): JsonObject {
+  const smaller = (value: unknown): unknown =>
+    typeof value === "number"
+      ? Math.round(value * share)
+      : isRecord(value)
+        ? Object.fromEntries(Object.entries(value).map(([key, side]) => [key, smaller(side)]))
+        : value;
+  return {
+    ...preprocessor,
+    size: smaller(preprocessor.size ?? 224),
+    crop_size: smaller(preprocessor.crop_size ?? 224),
   };
 }
 

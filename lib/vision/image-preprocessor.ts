@@ -7,6 +7,8 @@ export interface ImagePreprocessor {
   spec(width: number, height: number, index?: number): PreprocessSpec;
   /** Visual rows that an image of this size takes in the prompt. */
   rows(width: number, height: number): number;
+  /** The same for pictures of which the tower sees a smaller square of `share` of its side. */
+  smaller(share: number): ImagePreprocessor;
 }
 
 /** The JSON files of a model folder that describe its images. */

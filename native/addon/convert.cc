@@ -321,6 +321,7 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   vision.Set("rows", static_cast<double>(tower.rows));
   vision.Set("imageSize", static_cast<double>(tower.image_size));
   vision.Set("patchSize", static_cast<double>(tower.patch_size));
+  vision.Set("hasClassRow", tower.has_class_row);
   info.Set("tower", vision);
   info.Set("projectorMacsPerRow", static_cast<double>(model.projector->macs_per_row()));
   info.Set("imageRows", static_cast<double>(model.image_rows));

@@ -15,6 +15,9 @@ class DecoderSource final : public StageSource {
 
   AttentionMass attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) override;
   const TapValue& tap(const TowerTap& tap, int32_t image) override;
+  Raster raster(int32_t image) override;
+  TapValue keys(std::span<const int32_t> rows) override;
+  TapValue patches(int32_t image) override;
 
  private:
   Ops& ops_;

@@ -4,7 +4,7 @@ namespace fovea {
 
 size_t EncodedImage::bytes() const {
   size_t bytes = sizeof(EncodedImage) + projected.bytes() + kept.size() * sizeof(int32_t);
-  for (const auto& [tap, value] : taps) bytes += value.numbers.size() * sizeof(float);
+  for (const auto& [tap, value] : taps.values) bytes += value.numbers.size() * sizeof(float);
   for (const StageReport& report : reports)
     for (const StageReport::Image& image : report.images) bytes += sizeof(report) + image.kept.size() * sizeof(int32_t);
   return bytes;

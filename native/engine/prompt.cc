@@ -4,6 +4,8 @@
 #include <numeric>
 #include <string>
 
+#include "base/timer.h"
+#include "engine/output_stages.h"
 #include "engine/tower_stages.h"
 
 namespace fovea {
@@ -50,6 +52,11 @@ TapValue output_tap(Ops& ops, const Tensor& rows, const EncodedImage& image) {
   for (size_t i = 0; i < image.kept.size(); ++i)
     std::copy_n(host.begin() + static_cast<int64_t>(i) * width, width, value.numbers.begin() + image.kept[i] * width);
   return value;
+}
+
+// Copies rows to an earlier place of the same memory, which they may overlap.
+void move_up(Ops& ops, const Tensor& rows, const Tensor& to) {
+  for (int64_t row = 0; row < rows.rows(); ++row) ops.copy(rows.slice(row, 1), to.slice(row, 1));
 }
 
 }  // namespace
@@ -115,27 +122,37 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
   const int64_t image_rows = features.rows() / n;
   const Tensor batch = pixels_.resize(ops, {n, 3, images[0].height, images[0].width});
   for (int64_t i = 0; i < n; ++i) ops.copy_from_host(images[static_cast<size_t>(i)].pixels.data(), batch.slice(i, 1));
-  TowerStages stages(ops, plan, model.tower->facts().n_layers, image_rows, keep_lists);
+  const TowerFacts facts = model.tower->facts();
+  const int64_t columns = images[0].width / facts.patch_size;
+  const Raster raster{columns, image_rows - columns * (images[0].height / facts.patch_size)};
+  TowerStages stages(ops, plan, facts.n_layers, image_rows, raster, keep_lists);
   std::vector<std::vector<int32_t>> kept;
   if (!model.tower->forward(batch, stages, features, kept, cancelled)) return false;
   select_ms_ += stages.select_ms;
-  int64_t row = 0;
+  int64_t row = 0, left = 0;  // of features: the image's first row, and how many rows stayed before it
   for (size_t i = 0; i < images.size(); ++i) {
     const auto image = std::make_shared<EncodedImage>();
     image->prompt_rows = image_rows;
     image->kept = std::move(kept[i]);
     image->reports = std::move(stages.reports[i]);
     image->taps = std::move(stages.taps[i]);
-    const auto count = static_cast<int64_t>(image->kept.size());
-    const Tensor rows = features.slice(row, count);
+    const Tensor output = features.slice(row, std::ssize(image->kept));
+    row += output.rows();
     if (plan.taps.tower.contains({TowerTap::Kind::kOutput, -1}))
-      image->taps[{TowerTap::Kind::kOutput, -1}] = output_tap(ops, rows, *image);
+      image->taps.values[{TowerTap::Kind::kOutput, -1}] = output_tap(ops, output, *image);
+    const Timer timer;
+    for (StageReport& report : run_output_stages(ops, plan, image->taps, image_rows, output, image->kept, keep_lists))
+      image->reports.push_back(std::move(report));
+    select_ms_ += timer.milliseconds();
+    const int64_t count = std::ssize(image->kept);
+    const Tensor rows = features.slice(left, count);
+    if (rows.data != output.data) move_up(ops, output.slice(0, count), rows);
+    left += count;
     const Tensor projected = image->projected.resize(ops, {count, model.decoder->config().d_model});
     model.projector->forward(rows, projected);
     if (!ops.all_finite(projected))
       throw Error(ErrorCode::kNumeric,
                   "the rows of an image hold NaN or infinity; pixel_values or the weights are damaged");
-    row += count;
     encoded[i] = image;
   }
   return true;

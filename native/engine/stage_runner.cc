@@ -8,6 +8,8 @@ const char* hook_name(Hook hook) {
       return "pixels";
     case Hook::kVisionLayer:
       return "vision-layer";
+    case Hook::kVisionOut:
+      return "vision-out";
     case Hook::kProjected:
       return "projected";
     case Hook::kDecoderLayer:

@@ -10,36 +10,121 @@
 namespace fovea {
 namespace {
 
+// heads (n, n_heads, d_head) to (n, d_head).
+std::vector<float> mean_over_heads(Ops& ops, const Tensor& heads) {
+  const int64_t n_heads = heads.shape[1], d_head = heads.shape[2];
+  std::vector<float> numbers(static_cast<size_t>(heads.elements())), mean;
+  ops.copy_to_host(heads, numbers.data());
+  mean.assign(static_cast<size_t>(heads.rows() * d_head), 0.0F);
+  for (int64_t row = 0; row < heads.rows(); ++row)
+    for (int64_t head = 0; head < n_heads; ++head)
+      for (int64_t c = 0; c < d_head; ++c)
+        mean[static_cast<size_t>(row * d_head + c)] +=
+            numbers[static_cast<size_t>((row * n_heads + head) * d_head + c)] / static_cast<float>(n_heads);
+  return mean;
+}
+
+// How many rows each row of an image stands for; empty: one each.
+std::vector<float> sizes_of(const RowStream& stream, const Sequence& image) {
+  if (stream.sizes.empty()) return {};
+  return {stream.sizes.begin() + image.begin, stream.sizes.begin() + image.begin + image.count};
+}
+
+// What some rows of an image attend to among all its rows, mean over them and heads.
+std::vector<float> attention_of(Ops& ops, const RowStream& stream, const Sequence& image,
+                                const TowerAttention& attention, std::span<const int32_t> queries) {
+  const Tensor q = attention.q.slice(image.begin, image.count), k = attention.k.slice(image.begin, image.count);
+  DeviceArray memory;
+  const Tensor asking = memory.resize(ops, {std::ssize(queries), q.row_elements()});
+  ops.gather_rows(q.reshape_rows({q.row_elements()}), queries, asking);
+  const std::vector<int64_t> visible(queries.size(), image.count);
+  const std::vector<float> sizes = sizes_of(stream, image);
+  const Tensor heads = asking.reshape_rows({q.shape[1], q.shape[2]});
+  const AttentionMass mass = sizes.empty() ? attention_mass(ops, heads, k, attention.scale, visible)
+                                           : attention_mass(ops, heads, k, attention.scale, visible, sizes);
+  std::vector<float> mean = mass.mean_over_heads();
+  for (float& number : mean) number /= static_cast<float>(queries.size());
+  return mean;
+}
+
+std::vector<int32_t> rows_from(int64_t begin, int64_t count) {
+  std::vector<int32_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
+  return rows;
+}
+
+// What the patches that receive more than threshold times the mean attend to; or the one that receives most.
+std::vector<float> importance(Ops& ops, const RowStream& stream, const Sequence& image, const TowerAttention& attention,
+                              float threshold) {
+  const Span& span = image.spans[0];
+  const std::vector<float> received = attention_of(ops, stream, image, attention, rows_from(span.begin, span.count));
+  const auto begin = received.begin() + span.begin, end = begin + span.count;
+  const double mean = std::accumulate(begin, end, 0.0) / static_cast<double>(span.count);
+  std::vector<int32_t> global;
+  for (auto at = begin; at != end; ++at)
+    if (*at > threshold * mean) global.push_back(static_cast<int32_t>(at - received.begin()));
+  if (global.empty()) global.push_back(static_cast<int32_t>(std::max_element(begin, end) - received.begin()));
+  return attention_of(ops, stream, image, attention, global);
+}
+
 // Rows of a sequence, by where they stood when the layer's attention ran.
 class TowerSource final : public StageSource {
  public:
-  TowerSource(Ops& ops, const RowStream& stream, size_t index, const TowerAttention& attention)
+  TowerSource(Ops& ops, const RowStream& stream, size_t index, const TowerAttention& attention, const Tensor& patches,
+              const Raster& raster)
       : ops_(ops),
         stream_(stream),
         index_(index),
         attention_(attention),
+        patches_(patches),
+        raster_(raster),
         begin_(stream.sequences[index].begin),
-        origin_(stream.sequences[index].origin) {}
+        origin_(stream.sequences[index].origin),
+        sizes_(sizes_of(stream, stream.sequences[index])) {}
 
   AttentionMass attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool) override {
     const Tensor q = rows_of(attention_.q, queries, q_), k = rows_of(attention_.k, keys, k_);
     const std::vector<int64_t> visible(queries.size(), static_cast<int64_t>(keys.size()));
-    return attention_mass(ops_, q, k, attention_.scale, visible);
+    if (sizes_.empty()) return attention_mass(ops_, q, k, attention_.scale, visible);
+    std::vector<float> sizes;
+    for (int32_t row : places_of(keys)) sizes.push_back(sizes_[static_cast<size_t>(row)]);
+    return attention_mass(ops_, q, k, attention_.scale, visible, sizes);
   }
+
+  TapValue keys(std::span<const int32_t> rows) override {
+    const Tensor k = rows_of(attention_.k, rows, k_);
+    return {k.shape[2], mean_over_heads(ops_, k)};
+  }
+
+  TapValue patches(int32_t image) override {
+    const int64_t n = patches_.rows() / std::ssize(stream_.sequences);
+    const Tensor own = patches_.slice(image * n, n);
+    TapValue value{own.row_elements(), std::vector<float>(static_cast<size_t>(own.elements()))};
+    ops_.copy_to_host(own, value.numbers.data());
+    return value;
+  }
+
+  Raster raster(int32_t) override { return raster_; }
 
   const TapValue& tap(const TowerTap&, int32_t) override {
     throw Error(ErrorCode::kInternal, "a stage inside the tower reads a tap");
   }
 
  private:
-  // heads (n, n_heads, d_head) of these rows of the sequence.
-  Tensor rows_of(const Tensor& heads, std::span<const int32_t> rows, DeviceArray& memory) {
+  // Where these rows of the sequence stood when the attention ran.
+  std::vector<int32_t> places_of(std::span<const int32_t> rows) const {
     const std::vector<int32_t>& now = stream_.sequences[index_].origin;
     std::vector<int32_t> then;
     for (int32_t row : rows) {
       const auto found = std::lower_bound(origin_.begin(), origin_.end(), now[static_cast<size_t>(row)]);
       then.push_back(static_cast<int32_t>(found - origin_.begin()));
     }
+    return then;
+  }
+
+  // heads (n, n_heads, d_head) of these rows of the sequence.
+  Tensor rows_of(const Tensor& heads, std::span<const int32_t> rows, DeviceArray& memory) {
+    const std::vector<int32_t> then = places_of(rows);
     const Tensor of_image = heads.slice(begin_, static_cast<int64_t>(origin_.size()));
     const Tensor flat = memory.resize(ops_, {static_cast<int64_t>(then.size()), heads.row_elements()});
     ops_.gather_rows(of_image.reshape_rows({heads.row_elements()}), then, flat);
@@ -50,17 +135,20 @@ class TowerSource final : public StageSource {
   const RowStream& stream_;
   size_t index_;
   const TowerAttention& attention_;
+  const Tensor& patches_;
+  Raster raster_;
   int64_t begin_;
   std::vector<int32_t> origin_;
+  std::vector<float> sizes_;  // of the same rows; empty: one each
   DeviceArray q_, k_;
 };
 
 }  // namespace
 
-void TowerStages::embedded(RowStream& stream, const Tensor&) {
+void TowerStages::embedded(RowStream& stream, const Tensor& patches) {
   reports.resize(stream.sequences.size());
-  taps.resize(stream.sequences.size());
-  run(Hook::kPixels, -1, stream, {});
+  taps.resize(stream.sequences.size(), {raster_, {}});
+  run(Hook::kPixels, -1, stream, {}, patches);
 }
 
 void TowerStages::after_attention(int layer, RowStream& stream, const TowerAttention& attention) {
@@ -68,10 +156,10 @@ void TowerStages::after_attention(int layer, RowStream& stream, const TowerAtten
   for (const TowerTap& tap : plan_.taps.tower)
     if (tap.kind != TowerTap::Kind::kOutput && tap.layer + n_layers_ == layer) note(tap, stream, attention);
   select_ms += timer.milliseconds();
-  run(Hook::kVisionLayer, layer, stream, attention);
+  run(Hook::kVisionLayer, layer, stream, attention, {});
 }
 
-void TowerStages::run(Hook hook, int layer, RowStream& stream, const TowerAttention& attention) {
+void TowerStages::run(Hook hook, int layer, RowStream& stream, const TowerAttention& attention, const Tensor& patches) {
   const Timer timer;
   std::vector<const PlanStage*> stages;
   for (const PlanStage& stage : plan_.stages)
@@ -79,7 +167,7 @@ void TowerStages::run(Hook hook, int layer, RowStream& stream, const TowerAttent
   if (stages.empty()) return;
   // From the last image to the first: dropping rows of one moves only those behind it.
   for (size_t i = stream.sequences.size(); i-- > 0;) {
-    TowerSource source(ops_, stream, i, attention);
+    TowerSource source(ops_, stream, i, attention, patches, raster_);
     for (const PlanStage* stage : stages)
       reports[i].push_back(run_stage(ops_, *stage, stream, i, source, Positions::kOriginal, keep_lists_));
   }
@@ -93,28 +181,21 @@ void TowerStages::note(const TowerTap& tap, const RowStream& stream, const Tower
       throw Error(ErrorCode::kPlan,
                   "the plan asks for the class row's attention; this vision tower has no class row, so use a method "
                   "that reads column attention");
-    const Tensor q = attention.q.slice(image.begin, image.count), k = attention.k.slice(image.begin, image.count);
     std::vector<float> numbers;  // (count, width)
-    if (tap.kind == TowerTap::Kind::kKeys) {
-      const int64_t n_heads = k.shape[1], d_head = k.shape[2];
-      std::vector<float> heads(static_cast<size_t>(k.elements()));
-      ops_.copy_to_host(k, heads.data());
-      numbers.assign(static_cast<size_t>(image.count * d_head), 0.0F);
-      for (int64_t row = 0; row < image.count; ++row)
-        for (int64_t head = 0; head < n_heads; ++head)
-          for (int64_t c = 0; c < d_head; ++c)
-            numbers[static_cast<size_t>(row * d_head + c)] +=
-                heads[static_cast<size_t>((row * n_heads + head) * d_head + c)] / static_cast<float>(n_heads);
-    } else {
-      const bool is_class = tap.kind == TowerTap::Kind::kClassAttention;
-      const int64_t n_queries = is_class ? 1 : image.count;
-      const std::vector<int64_t> visible(static_cast<size_t>(n_queries), image.count);
-      numbers = attention_mass(ops_, q.slice(0, n_queries), k, attention.scale, visible).mean_over_heads();
-      for (float& number : numbers) number /= static_cast<float>(n_queries);
+    switch (tap.kind) {
+      case TowerTap::Kind::kKeys:
+        numbers = mean_over_heads(ops_, attention.k.slice(image.begin, image.count));
+        break;
+      case TowerTap::Kind::kImportance:
+        numbers = importance(ops_, stream, image, attention, tap.threshold);
+        break;
+      default:
+        numbers = attention_of(ops_, stream, image, attention,
+                               rows_from(0, tap.kind == TowerTap::Kind::kClassAttention ? 1 : image.count));
     }
     const auto width = static_cast<int64_t>(numbers.size()) / image.count;
     const Span& span = image.spans[0];
-    TapValue& value = taps[i][tap];
+    TapValue& value = taps[i].values[tap];
     value.width = width;
     value.numbers.assign(static_cast<size_t>(image_rows_ * width), 0.0F);
     for (int64_t row = span.begin; row < span.begin + span.count; ++row) {

@@ -13,9 +13,15 @@ namespace fovea {
 
 class TowerStages final : public TowerHook {
  public:
-  // n_layers, image_rows: of the tower.
-  TowerStages(Ops& ops, const LoweredPlan& plan, int n_layers, int64_t image_rows, bool keep_lists)
-      : ops_(ops), plan_(plan), n_layers_(n_layers), image_rows_(image_rows), keep_lists_(keep_lists) {}
+  // n_layers, image_rows: of the tower. raster: of the images of the pass.
+  TowerStages(Ops& ops, const LoweredPlan& plan, int n_layers, int64_t image_rows, const Raster& raster,
+              bool keep_lists)
+      : ops_(ops),
+        plan_(plan),
+        n_layers_(n_layers),
+        image_rows_(image_rows),
+        raster_(raster),
+        keep_lists_(keep_lists) {}
 
   void embedded(RowStream& stream, const Tensor& patches) override;
   void after_attention(int layer, RowStream& stream, const TowerAttention& attention) override;
@@ -26,13 +32,15 @@ class TowerStages final : public TowerHook {
   double select_ms = 0;
 
  private:
-  void run(Hook hook, int layer, RowStream& stream, const TowerAttention& attention);
+  // patches: at the hook pixels.
+  void run(Hook hook, int layer, RowStream& stream, const TowerAttention& attention, const Tensor& patches);
   void note(const TowerTap& tap, const RowStream& stream, const TowerAttention& attention);
 
   Ops& ops_;
   const LoweredPlan& plan_;
   int n_layers_;
   int64_t image_rows_;
+  Raster raster_;
   bool keep_lists_;
 };
 

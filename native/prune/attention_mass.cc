@@ -15,6 +15,24 @@ AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float s
   return mass;
 }
 
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+                             std::span<const float> sizes) {
+  AttentionMass sum{q.shape[1], k.shape[1], k.rows(), {}};
+  sum.numbers.resize(static_cast<size_t>(sum.n_heads * sum.n_keys));
+  for (int64_t query = 0; query < q.rows(); ++query) {
+    const AttentionMass one =
+        attention_mass(ops, q.slice(query, 1), k, scale, visible.subspan(static_cast<size_t>(query), 1));
+    for (size_t head = 0; head < static_cast<size_t>(sum.n_heads); ++head) {
+      const size_t begin = head * static_cast<size_t>(sum.n_keys);
+      double total = 0;
+      for (size_t key = 0; key < sizes.size(); ++key) total += double{sizes[key]} * one.numbers[begin + key];
+      for (size_t key = 0; key < sizes.size(); ++key)
+        sum.numbers[begin + key] += static_cast<float>(double{sizes[key]} * one.numbers[begin + key] / total);
+    }
+  }
+  return sum;
+}
+
 std::vector<float> AttentionMass::mean_over_heads() const {
   std::vector<float> mean(static_cast<size_t>(n_keys), 0.0F);
   for (size_t i = 0; i < numbers.size(); ++i) mean[i % mean.size()] += numbers[i];

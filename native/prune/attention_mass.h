@@ -13,4 +13,9 @@ namespace fovea {
 // visible (n_probe): how many of the first keys each query sees.
 AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible);
 
+// The same where every key counts as often as the rows it stands for (n_keys): softmax of scores + log(size), which is
+// what a layer attends to after rows were merged.
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+                             std::span<const float> sizes);
+
 }  // namespace fovea

@@ -27,6 +27,7 @@ PlanStage parse_stage(const Json& json, const PlanBounds& bounds, PlanTaps& taps
   stage.hook = choice<Hook>(json, "hook",
                             {{"pixels", Hook::kPixels},
                              {"vision-layer", Hook::kVisionLayer},
+                             {"vision-out", Hook::kVisionOut},
                              {"projected", Hook::kProjected},
                              {"decoder-layer", Hook::kDecoderLayer},
                              {"prefilled", Hook::kPrefilled},

@@ -34,6 +34,10 @@ struct StageRun {
   const std::vector<Span>& spans() const { return sequence().spans; }
   // The rows of a span as they are now (count, d_model).
   Tensor hidden(const Span& span) const { return stream.hidden.slice(sequence().begin + span.begin, span.count); }
+  // Where a row of a span stood in the image before anything was dropped.
+  int64_t place(const Span& span, int64_t row) const {
+    return sequence().origin[static_cast<size_t>(span.begin + row)] - span.origin_begin;
+  }
   // Features by name; kHidden are the rows themselves.
   std::vector<Features> features_of(const std::string& name) const {
     if (name != kHidden) return features.get(name);

@@ -33,6 +33,16 @@ class StageSource {
   // What the tower noted for tap, of one image of the request: `width` numbers for each row that the image has before
   // anything is dropped. The plan asked for it (LoweredPlan::taps), so it is there.
   virtual const TapValue& tap(const TowerTap& tap, int32_t image) = 0;
+
+  // How the rows of an image lie in the picture.
+  virtual Raster raster(int32_t image) = 0;
+
+  // Keys of the tower's layer at this hook, mean over heads, for rows of the sequence (ascending). Only inside the
+  // tower: parsers refuse other hooks.
+  virtual TapValue keys(std::span<const int32_t> rows) = 0;
+
+  // Normalised pixels of each patch of an image (n_patches, 3 * patch_size^2). Only at the hook pixels.
+  virtual TapValue patches(int32_t image) = 0;
 };
 
 }  // namespace fovea

@@ -13,7 +13,7 @@
 
 namespace fovea {
 
-enum class Hook { kPixels, kVisionLayer, kProjected, kDecoderLayer, kPrefilled, kDecodeStep };
+enum class Hook { kPixels, kVisionLayer, kVisionOut, kProjected, kDecoderLayer, kPrefilled, kDecodeStep };
 
 // Whether stages at this hook act on the KV cache, and not on the stream of rows.
 inline bool is_cache_hook(Hook hook) { return hook == Hook::kPrefilled || hook == Hook::kDecodeStep; }
@@ -56,6 +56,8 @@ class StepScope {
   void enter(Hook hook) { hook_ = hook; }
   // The name of a value that this step reads from json.key; refuses one that no earlier step made.
   std::string use(const Json& json, const char* key, Kind kind) const;
+  // Refuses a name, read from json.key, that no earlier step gave to a value of this kind.
+  void require(const std::string& name, const Json& json, const char* key, Kind kind) const;
   // The name under json.to of the value that this step makes.
   std::string define(const Json& json, Kind kind);
   // Rows will be gathered: values made so far are gone.

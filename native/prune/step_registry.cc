@@ -9,12 +9,25 @@ namespace {
 
 // By "do", or "do by" where a step comes in kinds.
 const std::map<std::string, StepParser, std::less<>> kSteps{
+    {"features keys", parse_features_keys},
     {"gather", parse_gather},
+    {"merge bipartite", parse_merge_bipartite},
+    {"merge cells", parse_merge_cells},
+    {"merge nearest", parse_merge_nearest},
     {"probe", parse_probe},
+    {"probe class", parse_probe_class},
+    {"score pageRank", parse_score_page_rank},
+    {"select dissimilar", parse_select_dissimilar},
     {"select maxMin", parse_select_max_min},
     {"select random", parse_select_random},
+    {"select stride", parse_select_stride},
     {"select topK", parse_select_top_k},
+    {"select unforeseen", parse_select_unforeseen},
     {"select uniform", parse_select_uniform},
+    {"select unlike", parse_select_unlike},
+    {"tap", parse_tap},
+    {"union", parse_union},
+    {"without", parse_without},
 };
 
 const std::map<std::string, CacheStepParser, std::less<>> kCacheSteps{
@@ -50,14 +63,18 @@ std::unique_ptr<const CacheStep> parse_cache_step(const Json& json, StepScope& s
 
 std::string StepScope::use(const Json& json, const char* key, Kind kind) const {
   const std::string& name = json.required_string(key);
-  if (kind == Kind::kFeatures && name == StageRun::kHidden) return name;
+  require(name, json, key, kind);
+  return name;
+}
+
+void StepScope::require(const std::string& name, const Json& json, const char* key, Kind kind) const {
+  if (kind == Kind::kFeatures && name == StageRun::kHidden) return;
   const auto found = values_.find(name);
   if (found == values_.end() || found->second != kind) {
     const char* kinds[] = {"scores", "rows", "features", "a quota"};
     json.refuse(
         key, std::string("the name of ") + kinds[static_cast<int>(kind)] + " that an earlier step of this stage made");
   }
-  return name;
 }
 
 std::string StepScope::define(const Json& json, Kind kind) {

@@ -12,11 +12,13 @@ struct TowerTap {
   enum class Kind {
     kClassAttention,   // what the class row attends to, mean over heads
     kColumnAttention,  // what all rows attend to, mean over queries and heads
+    kImportance,       // what the patches that receive most attention attend to, mean over them and heads (VFlowOpt)
     kKeys,             // keys, mean over heads
     kOutput,           // the features that the projector gets
   };
   Kind kind;
-  int layer = -1;  // of the tower, counted from its last layer that runs: -1 is that one; of kOutput: -1
+  int layer = -1;       // of the tower, counted from its last layer that runs: -1 is that one; of kOutput: -1
+  float threshold = 0;  // of kImportance: patches that receive more than so many times the mean; or the one of most
   auto operator<=>(const TowerTap&) const = default;
 };
 
@@ -26,6 +28,16 @@ struct TapValue {
   std::vector<float> numbers;  // (image_rows, width)
 };
 
-using TapValues = std::map<TowerTap, TapValue>;  // of one image
+// How the rows of an image, before anything was dropped, lie in the picture.
+struct Raster {
+  int64_t columns = 0;  // patches side by side
+  int64_t first = 0;    // the row of the first patch: 1 behind a class row
+};
+
+// Of one image.
+struct TapValues {
+  Raster raster;
+  std::map<TowerTap, TapValue> values;
+};
 
 }  // namespace fovea

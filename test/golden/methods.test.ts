@@ -41,7 +41,7 @@ describe.each(names)("%s equals its plain reference", (method) => {
   });
 
   it.each(meta.cases)("$name", async ({ name, plan, messages, kept, rowsPerLayer }) => {
-    const inputs = await model.process(withPictures(messages));
+    const inputs = await model.process(withPictures(messages), { plan });
     const { logits, stages } = await model.forward({ ...inputs, plan }, { keepLists: true, logitsToKeep: 1 });
     expect(stages[0]?.map((stage) => stage.images.map((image) => [...(image.kept as Int32Array)]))).toEqual(kept);
     expectClose(logits.data, floats(name).data, TOLERANCE, "logits of the last row");

@@ -20,7 +20,7 @@ export const fakeInfo: ModelInfo = {
   nKvHeads: 2,
   dHead: 64,
   dFf: 704,
-  tower: { nLayers: 6, dModel: 256, nHeads: 4, dFf: 1024, rows: 257, imageSize: 224, patchSize: 14 },
+  tower: { nLayers: 6, dModel: 256, nHeads: 4, dFf: 1024, rows: 257, imageSize: 224, patchSize: 14, hasClassRow: true },
   projectorMacsPerRow: 131_072,
   imageRows: 256,
   imageTokenId: 3,

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { parseDraftSpec, parseExitSpec } from "../../lib/prune/parse-depth-spec.js";
 import type { Plan } from "../../lib/prune/plan.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
+import { planFacts } from "./plan-facts.js";
 
-const facts = { nLayers: 8, tower: { nLayers: 6 } };
+const facts = planFacts(8);
 const lower = (plan: unknown) => lowerPlan(plan, facts);
 
 describe("draft", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parsePruneSpec } from "../../lib/prune/parse-prune-spec.js";
 import { parseSkipSpec } from "../../lib/prune/parse-skip-spec.js";
+import { methods } from "../../lib/prune/registry.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
 import { planFacts } from "./plan-facts.js";
 
@@ -29,7 +30,7 @@ describe("parsePruneSpec", () => {
     ["divPrune:keep", 'Plan, "divPrune:keep": got "keep", expected option=value.'],
     [
       "pyramidDrop,divPrun",
-      'Plan, "divPrun": got "divPrun", expected the name of a method: divPrune, h2o, prefixKv, pyramidDrop, random, snapKv, uniform, vlCache. Did you mean "divPrune"?',
+      `Plan, "divPrun": got "divPrun", expected the name of a method: ${[...methods.keys()].join(", ")}. Did you mean "divPrune"?`,
     ],
     ["pyramidDrop,", 'Plan, "": got ""'],
     ["", 'Plan, "": got ""'],

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/vision/interpolate_positions.h"
 
 namespace fovea {
 
@@ -18,27 +19,35 @@ TowerFacts ClipTower::facts() const {
           config_.d_ff,
           config_.n_patches() + 1,
           config_.image_size,
-          config_.patch_size};
+          config_.patch_size,
+          true};
 }
 
 int64_t ClipTower::rows_of(int64_t width, int64_t height) const {
-  if (width != config_.image_size || height != config_.image_size) {
+  // Smaller pictures get interpolated position embeddings; larger ones were never seen in training.
+  const auto fits = [&](int64_t side) {
+    return side == config_.image_size || (side > 0 && side < config_.image_size && side % config_.patch_size == 0);
+  };
+  if (!fits(width) || !fits(height)) {
     const std::string size = std::to_string(config_.image_size);
     throw Error(ErrorCode::kInvalidArgument, "pixel_values hold an image of " + std::to_string(width) + "x" +
                                                  std::to_string(height) + " pixels; this vision tower takes " + size +
-                                                 "x" + size + ". Use the model folder's own preprocessor_config.json.");
+                                                 "x" + size + ", or smaller sides that are multiples of " +
+                                                 std::to_string(config_.patch_size) +
+                                                 ". Use the model folder's own preprocessor_config.json.");
   }
-  return config_.image_rows();
+  return (height / config_.patch_size) * (width / config_.patch_size) + (config_.keep_class_row ? 1 : 0);
 }
 
 bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& features,
                         std::vector<std::vector<int32_t>>& kept, const std::atomic<bool>& cancelled) {
+  const int64_t image_rows = features.rows() / pixels.rows();
   RowStream stream = embed(pixels, hook);
-  take_features(0, stream, features);
+  take_features(0, stream, image_rows, features);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     block(static_cast<int>(i), stream, hook);
-    take_features(static_cast<int>(i) + 1, stream, features);
+    take_features(static_cast<int>(i) + 1, stream, image_rows, features);
   }
   kept.clear();
   std::vector<int32_t> rows;  // of features
@@ -47,7 +56,7 @@ bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
     for (int32_t origin : stream.sequences[image].origin) {
       if (image_row(origin) < 0) continue;
       of_image.push_back(image_row(origin));
-      rows.push_back(static_cast<int32_t>(static_cast<int64_t>(image) * config_.image_rows() + image_row(origin)));
+      rows.push_back(static_cast<int32_t>(static_cast<int64_t>(image) * image_rows + image_row(origin)));
     }
   }
   const auto n_left = static_cast<int64_t>(rows.size());
@@ -55,9 +64,29 @@ bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
   return true;
 }
 
-// (n_images, 3, s, s) to rows (n_images * (1 + n_patches), d_model), less what the hook drops.
+// What is added to the class row and the patches of a picture of rows x columns patches (1 + rows * columns, d_model).
+const Tensor& ClipTower::positions(int64_t rows, int64_t columns) {
+  if (rows == config_.side() && columns == config_.side()) return weights_.positions.view();
+  if (rows != smaller_rows_ || columns != smaller_columns_) {
+    const int64_t d = config_.d_model;
+    std::vector<float> table(static_cast<size_t>(weights_.positions.view().elements()));
+    ops_.copy_to_host(weights_.positions.view(), table.data());
+    std::vector<float> smaller(table.begin(), table.begin() + d);
+    const std::vector<float> patches =
+        interpolate_positions(std::span(table).subspan(static_cast<size_t>(d)), config_.side(), rows, columns);
+    smaller.insert(smaller.end(), patches.begin(), patches.end());
+    ops_.copy_from_host(smaller.data(), smaller_positions_.resize(ops_, {1 + rows * columns, d}));
+    smaller_rows_ = rows;
+    smaller_columns_ = columns;
+  }
+  return smaller_positions_.view();
+}
+
+// (n_images, 3, height, width) to rows (n_images * (1 + n_patches), d_model), less what the hook drops.
 RowStream ClipTower::embed(const Tensor& pixels, TowerHook& hook) {
-  const int64_t n_images = pixels.rows(), n_patches = config_.n_patches(), n_rows = 1 + n_patches, d = config_.d_model;
+  const int64_t rows = pixels.shape[2] / config_.patch_size, columns = pixels.shape[3] / config_.patch_size;
+  const int64_t n_images = pixels.rows(), n_patches = rows * columns, n_rows = 1 + n_patches, d = config_.d_model;
+  const Tensor& position = positions(rows, columns);
   const Tensor flat = patches_.resize(ops_, {n_images * n_patches, 3 * config_.patch_size * config_.patch_size});
   const Tensor x = hidden_.resize(ops_, {n_images * n_rows, d});
   ops_.patches(pixels, config_.patch_size, flat);
@@ -68,10 +97,10 @@ RowStream ClipTower::embed(const Tensor& pixels, TowerHook& hook) {
     const Tensor image = x.slice(i * n_rows, n_rows);
     ops_.copy(weights_.class_row.view().as_row(), image.slice(0, 1));
     ops_.linear(flat.slice(i * n_patches, n_patches), *weights_.patch, Tensor(), image.slice(1, n_patches));
-    ops_.add(image, weights_.positions.view());
+    ops_.add(image, position);
     Sequence sequence{i * n_rows, n_rows, std::vector<int32_t>(static_cast<size_t>(n_rows)), {}};
     std::iota(sequence.origin.begin(), sequence.origin.end(), 0);
-    sequence.spans.push_back({static_cast<int32_t>(i), 1, n_patches, n_rows - config_.image_rows(), n_patches});
+    sequence.spans.push_back({static_cast<int32_t>(i), 1, n_patches, config_.keep_class_row ? 0 : 1, n_patches});
     stream.sequences.push_back(std::move(sequence));
   }
   ops_.layer_norm(x, weights_.pre_norm_weight.view(), weights_.pre_norm_bias.view(), config_.norm_eps, x);
@@ -123,15 +152,15 @@ int32_t ClipTower::image_row(int32_t origin) const { return config_.keep_class_r
 
 // Copies hidden state `state` of every image into its columns of features, if it is one of feature_states. Rows stand
 // at their places before anything was dropped.
-void ClipTower::take_features(int state, const RowStream& stream, const Tensor& features) {
-  const int64_t n_rows = config_.image_rows(), d = config_.d_model;
+void ClipTower::take_features(int state, const RowStream& stream, int64_t n_rows, const Tensor& features) {
+  const int64_t d = config_.d_model;
   for (size_t f = 0; f < config_.feature_states.size(); ++f) {
     if (config_.feature_states[f] != state) continue;
     const Tensor columns = features.columns(static_cast<int64_t>(f) * d, d);
     for (size_t i = 0; i < stream.sequences.size(); ++i) {
       const Sequence& image = stream.sequences[i];
       const Tensor out = columns.slice(static_cast<int64_t>(i) * n_rows, n_rows);
-      if (image.count == 1 + config_.n_patches()) {
+      if (image.count == n_rows + (config_.keep_class_row ? 0 : 1)) {
         ops_.copy(stream.hidden.slice(image.begin + image.count - n_rows, n_rows), out);
         continue;
       }

@@ -25,7 +25,8 @@ struct ClipTowerConfig {
   std::vector<int> feature_states;
   bool keep_class_row = false;  // "full" keeps the class row, "default" drops it
 
-  int64_t n_patches() const { return (image_size / patch_size) * (image_size / patch_size); }
+  int64_t side() const { return image_size / patch_size; }  // patches
+  int64_t n_patches() const { return side() * side(); }
   int64_t image_rows() const { return n_patches() + (keep_class_row ? 1 : 0); }
   int64_t d_features() const { return d_model * static_cast<int64_t>(feature_states.size()); }
 };
@@ -58,15 +59,18 @@ class ClipTower final : public VisionTower {
                const std::atomic<bool>& cancelled) override;
 
  private:
+  const Tensor& positions(int64_t rows, int64_t columns);
   RowStream embed(const Tensor& pixels, TowerHook& hook);
   void block(int layer, RowStream& stream, TowerHook& hook);
   int32_t image_row(int32_t origin) const;
-  void take_features(int state, const RowStream& stream, const Tensor& features);
+  void take_features(int state, const RowStream& stream, int64_t image_rows, const Tensor& features);
 
   Ops& ops_;
   ClipTowerConfig config_;
   ClipWeights weights_;
   DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_, key_bias_;  // scratch
+  DeviceArray smaller_positions_;  // (1 + rows * columns, d_model), of the size below
+  int64_t smaller_rows_ = 0, smaller_columns_ = 0;
 };
 
 }  // namespace fovea

@@ -19,6 +19,7 @@ struct TowerFacts {
   int64_t rows = 0;  // of one image in the tower, its class row among them
   int64_t image_size = 0;
   int64_t patch_size = 0;
+  bool has_class_row = false;
 };
 
 // What a layer attended with: (n_rows, n_heads, d_head) of the rows as they entered the layer.

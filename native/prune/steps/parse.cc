@@ -6,8 +6,12 @@ KeepBudget parse_budget(const Json& json) {
   KeepBudget budget;
   budget.of =
       choice<KeepBudget::Of>(json, "of", {{"stage", KeepBudget::Of::kStage}, {"decoder", KeepBudget::Of::kDecoder}});
-  budget.rounding = choice<KeepBudget::Rounding>(
-      json, "rounding", {{"trunc", KeepBudget::Rounding::kTrunc}, {"half-even", KeepBudget::Rounding::kHalfEven}});
+  budget.rounding = choice<KeepBudget::Rounding>(json, "rounding",
+                                                 {{"trunc", KeepBudget::Rounding::kTrunc},
+                                                  {"half-even", KeepBudget::Rounding::kHalfEven},
+                                                  {"drop-half-even", KeepBudget::Rounding::kDropHalfEven}});
+  budget.share = json.number_or("share", 1);
+  if (!(budget.share > 0 && budget.share <= 1)) json.refuse("share", "a number above 0 and at most 1");
   if (json.has("ratio") == json.has("count")) json.refuse("ratio", "exactly one of ratio and count");
   if (json.has("ratio")) {
     budget.ratio = json.required_number("ratio");

@@ -36,7 +36,7 @@ class Tower:
         for hook in hooks:
             hook.remove()
         layer = model.config.vision_feature_layer
-        self.n_layers = layer + len(output.hidden_states) - 1 if layer < 0 else layer  # that run
+        self.n_layers = layer + len(output.hidden_states) if layer < 0 else layer  # that run
         self.hidden = output.hidden_states  # [n_layers + 1] (n_images, 1 + n, d): inputs of the blocks, then the output
         self.features = jitter(output.hidden_states[layer][:, 1:])  # (n_images, n, d) what the projector gets
         self.queries, self.keys, self.attention = [], [], []  # per layer

@@ -1,0 +1,54 @@
+#include "model/vision/interpolate_positions.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace fovea {
+namespace {
+
+struct Taps {
+  std::array<int64_t, 4> at;
+  std::array<float, 4> weight;
+};
+
+// The four places of a line of n that place `to` of a line of n_to is made of.
+Taps cubic_taps(int64_t to, int64_t n, int64_t n_to) {
+  constexpr float a = -0.75F;
+  const float scale = static_cast<float>(n) / static_cast<float>(n_to);
+  const float place = scale * (static_cast<float>(to) + 0.5F) - 0.5F;
+  const auto first = static_cast<int64_t>(std::floor(place));
+  const auto near = [&](float x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
+  const auto far = [&](float x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
+  const float t = place - static_cast<float>(first);
+  Taps taps{{}, {far(t + 1), near(t), near(1 - t), far(2 - t)}};
+  for (int64_t i = 0; i < 4; ++i) taps.at[static_cast<size_t>(i)] = std::clamp<int64_t>(first - 1 + i, 0, n - 1);
+  return taps;
+}
+
+}  // namespace
+
+std::vector<float> interpolate_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns) {
+  const int64_t d = std::ssize(table) / (side * side);
+  std::vector<float> out;
+  out.reserve(static_cast<size_t>(rows * columns * d));
+  for (int64_t row = 0; row < rows; ++row) {
+    const Taps down = cubic_taps(row, side, rows);
+    for (int64_t column = 0; column < columns; ++column) {
+      const Taps across = cubic_taps(column, side, columns);
+      for (int64_t c = 0; c < d; ++c) {
+        float value = 0;
+        for (size_t y = 0; y < 4; ++y) {
+          float line = 0;
+          for (size_t x = 0; x < 4; ++x)
+            line += across.weight[x] * table[static_cast<size_t>((down.at[y] * side + across.at[x]) * d + c)];
+          value += down.weight[y] * line;
+        }
+        out.push_back(value);
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace fovea

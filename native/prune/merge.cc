@@ -1,0 +1,109 @@
+#include "prune/merge.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "prune/row_cosines.h"
+
+namespace fovea {
+namespace {
+
+struct Match {
+  Fold fold;
+  float score;  // cosine
+};
+
+// The best row of `into` for each row of `from`.
+std::vector<Match> nearest(Ops& ops, const Tensor& features, std::span<const int32_t> from,
+                           std::span<const int32_t> into) {
+  if (from.empty() || into.empty()) return {};
+  const std::vector<float> cosine = row_cosines(ops, features, from, into);
+  std::vector<Match> matches;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const auto row = cosine.begin() + static_cast<std::ptrdiff_t>(i * into.size());
+    const auto best = std::max_element(row, row + std::ssize(into));
+    matches.push_back({{from[i], into[static_cast<size_t>(best - row)]}, *best});
+  }
+  return matches;
+}
+
+}  // namespace
+
+std::vector<Fold> fold_nearest(Ops& ops, const Tensor& features, std::span<const int32_t> from,
+                               std::span<const int32_t> into) {
+  std::vector<Fold> folds;
+  for (const Match& match : nearest(ops, features, from, into)) folds.push_back(match.fold);
+  return folds;
+}
+
+std::vector<Fold> fold_bipartite(Ops& ops, const Tensor& features, bool sources_first, std::span<const float> penalty,
+                                 int64_t count) {
+  std::vector<int32_t> sources, destinations;
+  for (int32_t row = 0; row < features.rows(); ++row)
+    ((row % 2 == 0) == sources_first ? sources : destinations).push_back(row);
+  std::vector<Match> matches = nearest(ops, features, sources, destinations);
+  if (!penalty.empty())
+    for (Match& match : matches) match.score -= penalty[static_cast<size_t>(match.fold.from)];
+  std::stable_sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) { return a.score > b.score; });
+  std::vector<Fold> folds;
+  for (const Match& match : matches)
+    if (std::ssize(folds) < count) folds.push_back(match.fold);
+  return folds;
+}
+
+std::vector<Fold> fold_cells(std::span<const int32_t> rows, std::span<const int32_t> places, int64_t columns,
+                             double side, std::span<const float> weight) {
+  std::map<std::pair<int64_t, int64_t>, std::vector<int32_t>> cells;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto cell = [&](int64_t coordinate) {
+      return static_cast<int64_t>(std::floor(static_cast<double>(coordinate) / side));
+    };
+    cells[{cell(places[i] / columns), cell(places[i] % columns)}].push_back(rows[i]);
+  }
+  std::vector<Fold> folds;
+  for (const auto& [cell, members] : cells) {
+    int32_t into = members[0];
+    for (int32_t row : members)
+      if (!weight.empty() && weight[static_cast<size_t>(row)] > weight[static_cast<size_t>(into)]) into = row;
+    for (int32_t row : members)
+      if (row != into) folds.push_back({row, into});
+  }
+  return folds;
+}
+
+void merge_rows(Ops& ops, const Tensor& rows, std::span<float> sizes, std::span<const Fold> folds, Reduce reduce,
+                std::span<const float> weight) {
+  if (folds.empty()) return;
+  const auto d = static_cast<size_t>(rows.row_elements());
+  std::vector<float> values(static_cast<size_t>(rows.elements()));
+  ops.copy_to_host(rows, values.data());
+  std::map<int32_t, std::vector<int32_t>> members;  // of each row that takes others, in the order of folds
+  for (const Fold& fold : folds) members[fold.into].push_back(fold.from);
+  const auto share = [&](int32_t row) {
+    const auto i = static_cast<size_t>(row);
+    return reduce == Reduce::kSizeMean ? double{sizes[i]} : reduce == Reduce::kWeightedMean ? double{weight[i]} : 1.0;
+  };
+  std::vector<double> sum(d);
+  std::vector<float> merged(d);
+  for (const auto& [into, from] : members) {
+    double total = std::accumulate(from.begin(), from.end(), share(into),
+                                   [&](double so_far, int32_t row) { return so_far + share(row); });
+    const bool is_plain = total == 0;  // kWeightedMean of rows without weight
+    if (is_plain) total = static_cast<double>(from.size() + 1);
+    const double of_into = reduce == Reduce::kAddMean ? 1 : (is_plain ? 1 : share(into)) / total;
+    const auto add = [&](int32_t row, double factor) {
+      for (size_t c = 0; c < d; ++c) sum[c] += factor * values[static_cast<size_t>(row) * d + c];
+    };
+    std::fill(sum.begin(), sum.end(), 0.0);
+    add(into, of_into);
+    for (int32_t row : from)
+      add(row, reduce == Reduce::kAddMean ? 1 / static_cast<double>(from.size()) : (is_plain ? 1 : share(row)) / total);
+    for (int32_t row : from) sizes[static_cast<size_t>(into)] += sizes[static_cast<size_t>(row)];
+    std::copy(sum.begin(), sum.end(), merged.begin());
+    ops.copy_from_host(merged.data(), rows.slice(into, 1));
+  }
+}
+
+}  // namespace fovea

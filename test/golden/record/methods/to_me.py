@@ -1,0 +1,41 @@
+"""ToMe and Turbo: bipartite merging in every layer of the tower, Turbo with the class row's attention in the score."""
+
+import torch
+from harness import record
+from tower_layers import TowerLayers
+from tower_out import unit
+
+
+class ToMe(TowerLayers):
+    coefficient = 0
+
+    def inside(self, layer, rows, attention, keys):
+        x, size, n = rows["x"], rows["size"], len(rows["x"])
+        entered = self.entered = n - 1 if layer == 0 else self.entered
+        goes = n - 1 - round(self.share ** ((layer + 1) / len(self.tower_layers())) * entered)
+        even, odd = torch.arange(0, n, 2), torch.arange(1, n, 2)
+        metric = unit(keys.mean(0))
+        score = metric[even] @ metric[odd].T - self.coefficient * attention.mean(0)[0, even, None]
+        score[0] = -torch.inf  # the class row
+        best, target = score.max(1)
+        order = torch.sort(best, descending=True, stable=True).indices[: min(goes, (n - 1) // 2)]
+        x, size = x * size[:, None], size.clone()
+        for source in order.tolist():
+            x[odd[target[source]]] += x[even[source]]
+            size[odd[target[source]]] += size[even[source]]
+        rows["x"], rows["size"] = x / size[:, None], size
+        gone = even[order]
+        self.keep(rows, torch.tensor([row for row in range(n) if row not in gone]))
+
+    def tower_layers(self):
+        layer, n = self.config.vision_feature_layer, self.config.vision_config.num_hidden_layers
+        return range(n + 1 + layer if layer < 0 else layer)
+
+
+class Turbo(ToMe):
+    coefficient = 150
+
+
+if __name__ == "__main__":
+    record("to-me", ToMe, lambda share: {"stages": [{"method": "toMe", "keep": share}]})
+    record("turbo", Turbo, lambda share: {"stages": [{"method": "turbo", "keep": share}]})
