@@ -19,21 +19,26 @@ export interface KeepBudget {
    * How ratio * rows becomes an integer; `drop-half-even` rounds the rows that go. At least one row of each image is
    * kept.
    */
-  rounding: "trunc" | "half-even" | "drop-half-even";
+  rounding: "trunc" | "half-even" | "drop-half-even" | "half-up" | "ceil";
   /** Only this share of the rows that all this allows, cut to whole rows. */
   share?: number;
 }
 
 /**
  * One primitive of a lowered stage; native/prune/steps has a file for each. Steps hand values to each other by name:
- * `to` names what a step makes, other fields name what it reads. There are three kinds: scores (a number per row of
- * an image), features (a vector per row; "hidden" are the rows themselves) and rows (a choice of them). Values live
- * until rows are gathered.
+ * `to` names what a step makes, other fields name what it reads. There are four kinds: scores (a number per row of
+ * an image), features (a vector per row; "hidden" are the rows themselves), vectors (that belong to no row) and rows (a
+ * choice of them). Values live until rows are gathered.
  */
 export type Step =
   | ProbeStep
   | TowerStep
   | TapStep
+  | TextStep
+  | FeaturesStep
+  | ScoreStep
+  | NormaliseStep
+  | CombineStep
   | SelectStep
   | BesideStep
   | UnionStep
@@ -77,10 +82,91 @@ export type TowerStep =
   /** Rows: patches farther than tau from what their neighbours foretell. */
   | { do: "select"; by: "unforeseen"; tau: number; distance: "max" | "mean" | "rms"; to: string };
 
-/** Rows: a choice of `keep` rows of each image. */
+/** Vectors: rows of text as they are at this hook; before the decoder, the embeddings of the prompt's tokens. */
+export interface TextStep {
+  do: "text";
+  /** As in ProbeStep. */
+  rows: "text" | "textAfter";
+  /** Every row, their mean, or the `count` with the largest sum of absolute values, in descending order. */
+  take: "all" | "mean" | "longest";
+  count?: number;
+  to: string;
+}
+
+/** Features from features: `center` subtracts the mean over the image's rows. */
+export interface FeaturesStep {
+  do: "features";
+  by: "center";
+  features: string;
+  to: string;
+}
+
+/** Scores from features. */
+export type ScoreStep = { do: "score"; features: string; to: string } & (
+  | {
+      /**
+       * Mean cosine with vectors, times sign. `focusedCosine` takes the share of the vectors that point at the fewest
+       * rows (lowest entropy of a softmax of 100 cos over rows, at least one) and weighs them by softmax(-entropy / 0.01).
+       */
+      by: "cosine" | "focusedCosine";
+      vectors: string;
+      sign?: 1 | -1;
+      share?: number;
+    }
+  /** Minus the mean cosine with the other rows. */
+  | { by: "distinctiveness" }
+  /** Sum of absolute values (1) or Euclidean length (2). */
+  | { by: "norm"; p: 1 | 2 }
+);
+
+/** Scores from scores. */
+export type NormaliseStep = {
+  do: "normalise";
+  score: string;
+  to: string;
+} /** To (0, 1]; equal scores become 1. Each of `parts` equal runs of rows apart; default 1. */ & (
+  | { by: "minMax"; parts?: number }
+  | { by: "softmax"; temperature: number }
+  /** Negative scores count as 0. */
+  | { by: "power"; exponent: number }
+  /** exp(scale * score) */
+  | { by: "exp"; scale: number }
+  /** A Gaussian over the picture; nothing is done to an image that does not have rows * columns rows. */
+  | { by: "smooth3x3"; rows: number; columns: number }
+);
+
+/** Scores from scores, row by row. */
+export type CombineStep = { do: "combine"; scores: string[]; to: string } & (
+  | { by: "product" }
+  | { by: "sum"; factors: number[] }
+);
+
+/** How a coverage selection is computed; `lazy` and `exact` choose the same, `block8` takes eight rows at a time. */
+export type CoverageAlgorithm = "lazy" | "exact" | "block8";
+
+/** Something that chosen rows are to resemble: vectors or, without them, all rows of the image. */
+export interface CoverageTerm {
+  features: string;
+  vectors?: string;
+  /** Scores: how much each row matters when rows are covered. */
+  weight?: string;
+  /** Of this term against others; shared evenly by what it covers. Default 1. */
+  scale?: number;
+  /** Softmax over rows of cosine / temperature instead of cosine. */
+  temperature?: number;
+  /** How well something is covered by no row; default 0. */
+  floor?: number;
+}
+
+/** Rows: a choice of `keep` rows of each image. `weight` and `worth` name scores. */
 export type SelectStep = { do: "select"; keep: KeepBudget; to: string } & (
   | { by: "topK"; score: string }
-  | { by: "maxMin"; features: string }
+  | { by: "maxMin"; features: string; weight?: string }
+  /** `parts`: so many equal runs of rows, each with its share of the budget. */
+  | { by: "dpp"; features: string; weight?: string; parts?: number }
+  | { by: "coverage"; cover: CoverageTerm[]; worth?: string; algorithm: CoverageAlgorithm }
+  /** The rows of the largest scores and those unlike them and unlike the vectors. */
+  | { by: "pivots"; features: string; score: string; pivots: number; vectors: string }
   | { by: "uniform" }
   | { by: "random"; seed: number }
 );

@@ -31,7 +31,7 @@ StageReport run_stage(Ops& ops, const PlanStage& stage, RowStream& stream, size_
   report.layer = stage.layer;
   for (const Span& span : sequence.spans) report.images.push_back({span.count, span.count, {}});
   if (sequence.spans.empty()) return report;  // a text-only prompt
-  StageRun run{ops, stream, index, source, positions, {}, {}, {}};
+  StageRun run{ops, stream, index, source, positions, {}, {}, {}, {}};
   for (const auto& step : stage.steps) step->run(run);
   for (size_t i = 0; i < sequence.spans.size(); ++i) {
     const Span& span = sequence.spans[i];

@@ -10,14 +10,18 @@ namespace {
 
 // nearbyint rounds half to even in the default rounding mode, as Python's round() does.
 int64_t rounded_share(double ratio, int64_t base, KeepBudget::Rounding rounding) {
-  const auto rows = static_cast<double>(base);
+  const double exact = ratio * static_cast<double>(base);
   switch (rounding) {
     case KeepBudget::Rounding::kTrunc:
-      return static_cast<int64_t>(std::trunc(ratio * rows));
+      return static_cast<int64_t>(std::trunc(exact));
     case KeepBudget::Rounding::kHalfEven:
-      return static_cast<int64_t>(std::nearbyint(ratio * rows));
+      return static_cast<int64_t>(std::nearbyint(exact));
     case KeepBudget::Rounding::kDropHalfEven:
-      return base - static_cast<int64_t>(std::nearbyint((1 - ratio) * rows));
+      return base - static_cast<int64_t>(std::nearbyint((1 - ratio) * static_cast<double>(base)));
+    case KeepBudget::Rounding::kHalfUp:
+      return static_cast<int64_t>(std::round(exact));
+    case KeepBudget::Rounding::kCeil:
+      return static_cast<int64_t>(std::ceil(exact - 1e-9));  // 0.07 * 100 is a hair above 7
   }
   throw Error(ErrorCode::kInternal, "an unknown rounding");
 }

@@ -8,12 +8,8 @@
 namespace fovea {
 
 struct KeepBudget {
-  enum class Of {
-    kStage,
-    kDecoder
-  };  // share of the rows now, or of those that entered decoder layer 0
-      // Of ratio * rows; kDropHalfEven rounds the rows that go.
-  enum class Rounding { kTrunc, kHalfEven, kDropHalfEven };
+  enum class Of { kStage, kDecoder };  // share of the rows now, or of those that entered decoder layer 0
+  enum class Rounding { kTrunc, kHalfEven, kDropHalfEven, kHalfUp, kCeil };  // kDropHalfEven rounds the rows that go
 
   double ratio = 0;   // in (0, 1]; 0 when count is set
   int64_t count = 0;  // rows per span; 0 when ratio is set

@@ -1,33 +1,17 @@
 #include "prune/select.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "base/error.h"
 #include "base/random.h"
+#include "prune/cosines.h"
+#include "prune/select_checks.h"
 
 namespace fovea {
-namespace {
-
-void check_keep(int64_t n, int64_t keep) {
-  if (keep < 0 || keep > n)
-    throw Error(ErrorCode::kInternal,
-                "select: cannot keep " + std::to_string(keep) + " of " + std::to_string(n) + " rows");
-}
-
-// NaN has no place in an order: sorting by it is undefined.
-[[noreturn]] void refuse_nan() {
-  throw Error(ErrorCode::kNumeric,
-              "the rows to select from hold NaN or infinity; the image's pixels or the model's weights are damaged");
-}
-
-}  // namespace
-
 std::vector<int32_t> select_top_k(std::span<const float> scores, int64_t keep) {
   check_keep(static_cast<int64_t>(scores.size()), keep);
-  if (std::any_of(scores.begin(), scores.end(), [](float score) { return std::isnan(score); })) refuse_nan();
+  check_no_nan(scores);
   std::vector<int32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   const auto better = [&](int32_t a, int32_t b) {
@@ -40,45 +24,56 @@ std::vector<int32_t> select_top_k(std::span<const float> scores, int64_t keep) {
   return order;
 }
 
-std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t keep) {
-  const int64_t n = features.rows();
-  check_keep(n, keep);
-  if (keep == n) return select_uniform(n, n);
-  if (keep == 0) return {};
-  const int64_t d = features.row_elements();
-  const auto floats = [](int64_t count) { return static_cast<size_t>(count) * sizeof(float); };
-  const Buffer unit_buffer = ops.allocate(floats(n * d));
-  const Buffer cosine_buffer = ops.allocate(floats(n * n));
-  const Tensor unit(unit_buffer.data(), DType::kF32, ops.device(), {n, d});
-  const Tensor cosine(cosine_buffer.data(), DType::kF32, ops.device(), {n, n});
-  ops.normalise_rows(features, unit);
-  if (!ops.all_finite(unit)) refuse_nan();
-  ops.dot_rows(unit, unit, cosine);
-  std::vector<float> similarity(static_cast<size_t>(n * n));  // (n, n)
-  ops.copy_to_host(cosine, similarity.data());
+namespace {
 
-  const auto row = [&](int64_t i) {
-    return std::span<const float>(similarity).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n));
-  };
-  // Cosine to the nearest other row; distance is 1 - cosine, so farthest means smallest cosine.
-  std::vector<float> nearest(static_cast<size_t>(n), -std::numeric_limits<float>::infinity());
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      if (j != i)
-        nearest[static_cast<size_t>(i)] = std::max(nearest[static_cast<size_t>(i)], row(i)[static_cast<size_t>(j)]);
+// The row whose nearest other row is farthest.
+int32_t most_isolated(Cosines& cosines) {
+  const int64_t n = cosines.n();
+  double farthest = std::numeric_limits<double>::infinity();
+  int32_t row = 0;
+  for (int64_t first = 0; first < n; first += Cosines::kBlock) {
+    const int64_t count = std::min(Cosines::kBlock, n - first);
+    const std::span<const double> block = cosines.block(first, count);
+    for (int64_t i = first; i < first + count; ++i) {
+      double nearest = -std::numeric_limits<double>::infinity();
+      for (int64_t j = 0; j < n; ++j)
+        if (j != i) nearest = std::max(nearest, block[static_cast<size_t>((i - first) * n + j)]);
+      if (nearest < farthest) {
+        farthest = nearest;
+        row = static_cast<int32_t>(i);
+      }
     }
   }
-  std::vector<int32_t> chosen{static_cast<int32_t>(std::min_element(nearest.begin(), nearest.end()) - nearest.begin())};
-  // From here on: cosine to the nearest chosen row; infinity for rows already chosen.
-  const auto first = row(chosen[0]);
-  nearest.assign(first.begin(), first.end());
-  nearest[static_cast<size_t>(chosen[0])] = std::numeric_limits<float>::infinity();
-  while (static_cast<int64_t>(chosen.size()) < keep) {
-    const auto next = static_cast<int32_t>(std::min_element(nearest.begin(), nearest.end()) - nearest.begin());
-    chosen.push_back(next);
-    const auto similar = row(next);
-    for (size_t j = 0; j < nearest.size(); ++j) nearest[j] = std::max(nearest[j], similar[j]);
-    nearest[static_cast<size_t>(next)] = std::numeric_limits<float>::infinity();
+  return row;
+}
+
+}  // namespace
+
+std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t keep, std::span<const float> weights) {
+  const int64_t n = features.rows();
+  check_keep(n, keep);
+  check_weights(weights, n);
+  if (keep == n) return select_uniform(n, n);
+  if (keep == 0) return {};
+  Cosines cosines(ops, features);
+  std::vector<int32_t> chosen{
+      weights.empty() ? most_isolated(cosines)
+                      : static_cast<int32_t>(std::max_element(weights.begin(), weights.end()) - weights.begin())};
+  std::vector<double> nearest(static_cast<size_t>(n),
+                              -std::numeric_limits<double>::infinity());  // cosine to the chosen
+  std::vector<bool> taken(static_cast<size_t>(n), false);
+  // Distance is 1 - cosine; without weights the cosine itself orders as well.
+  const auto gain = [&](size_t i) { return weights.empty() ? -nearest[i] : weights[i] * (1 - nearest[i]); };
+  for (;;) {
+    taken[static_cast<size_t>(chosen.back())] = true;
+    if (static_cast<int64_t>(chosen.size()) == keep) break;
+    const std::span<const double> similar = cosines.of(chosen.back());
+    int64_t next = -1;
+    for (size_t i = 0; i < nearest.size(); ++i) {
+      nearest[i] = std::max(nearest[i], similar[i]);
+      if (!taken[i] && (next < 0 || gain(i) > gain(static_cast<size_t>(next)))) next = static_cast<int64_t>(i);
+    }
+    chosen.push_back(static_cast<int32_t>(next));
   }
   std::sort(chosen.begin(), chosen.end());
   return chosen;

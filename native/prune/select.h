@@ -15,7 +15,9 @@ std::vector<int32_t> select_top_k(std::span<const float> scores, int64_t keep);
 
 // DivPrune's greedy max-min diversity over cosine distance of features (n, d): starts at the row whose nearest
 // neighbour is farthest, then always adds the row farthest from all chosen ones (arXiv 2503.02175, methods-core 2).
-std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t keep);
+// With weights (n) it starts at the largest and adds the row with the largest weight * distance.
+std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t keep,
+                                    std::span<const float> weights = {});
 
 // Evenly spaced: row floor((2 i + 1) n / (2 keep)).
 std::vector<int32_t> select_uniform(int64_t n, int64_t keep);

@@ -19,6 +19,14 @@ struct Features {  // (count, d) one vector per row of a span
   std::shared_ptr<DeviceArray> memory;  // empty when the view is somebody else's
 };
 
+// Features of their own memory from n x width numbers on the host.
+inline Features make_features(Ops& ops, int64_t n, int64_t width, const std::vector<float>& numbers) {
+  auto memory = std::make_shared<DeviceArray>();
+  const Tensor view = memory->resize(ops, {n, width});
+  if (!numbers.empty()) ops.copy_from_host(numbers.data(), view);
+  return {view, std::move(memory)};
+}
+
 struct StageRun {
   Ops& ops;
   RowStream& stream;
@@ -29,6 +37,7 @@ struct StageRun {
   Named<Scores> scores;
   Named<RowSet> rows;
   Named<Features> features;
+  Named<Features> vectors;  // that belong to no row; the same for every span, so they come once
 
   const Sequence& sequence() const { return stream.sequences[index]; }
   const std::vector<Span>& spans() const { return sequence().spans; }
@@ -50,6 +59,7 @@ struct StageRun {
     scores.clear();
     rows.clear();
     features.clear();
+    vectors.clear();
   }
 
   static constexpr const char* kHidden = "hidden";

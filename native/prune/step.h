@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "io/json.h"
 #include "prune/cache_run.h"
@@ -46,7 +47,7 @@ struct PlanBounds {
 // What a step may refer to, known while a stage is read: its hook, and the values that earlier steps define.
 class StepScope {
  public:
-  enum class Kind { kScores, kRows, kFeatures, kQuotas };
+  enum class Kind { kScores, kRows, kFeatures, kQuotas, kVectors };
 
   StepScope(Hook hook, const PlanBounds& bounds, PlanTaps& taps) : hook_(hook), bounds_(bounds), taps_(taps) {}
 
@@ -56,6 +57,8 @@ class StepScope {
   void enter(Hook hook) { hook_ = hook; }
   // The name of a value that this step reads from json.key; refuses one that no earlier step made.
   std::string use(const Json& json, const char* key, Kind kind) const;
+  // The same for a list of names, 1 to 16 of them.
+  std::vector<std::string> use_all(const Json& json, const char* key, Kind kind) const;
   // Refuses a name, read from json.key, that no earlier step gave to a value of this kind.
   void require(const std::string& name, const Json& json, const char* key, Kind kind) const;
   // The name under json.to of the value that this step makes.

@@ -9,16 +9,31 @@ namespace {
 
 // By "do", or "do by" where a step comes in kinds.
 const std::map<std::string, StepParser, std::less<>> kSteps{
+    {"combine product", parse_combine_product},
+    {"combine sum", parse_combine_sum},
+    {"features center", parse_features_center},
     {"features keys", parse_features_keys},
     {"gather", parse_gather},
     {"merge bipartite", parse_merge_bipartite},
     {"merge cells", parse_merge_cells},
     {"merge nearest", parse_merge_nearest},
-    {"probe", parse_probe},
+    {"normalise exp", parse_normalise_exp},
+    {"normalise minMax", parse_normalise_min_max},
+    {"normalise power", parse_normalise_power},
+    {"normalise smooth3x3", parse_normalise_smooth},
+    {"normalise softmax", parse_normalise_softmax},
     {"probe class", parse_probe_class},
+    {"probe", parse_probe},
+    {"score cosine", parse_score_cosine},
+    {"score distinctiveness", parse_score_distinctiveness},
+    {"score focusedCosine", parse_score_focused_cosine},
+    {"score norm", parse_score_norm},
     {"score pageRank", parse_score_page_rank},
+    {"select coverage", parse_select_coverage},
     {"select dissimilar", parse_select_dissimilar},
+    {"select dpp", parse_select_dpp},
     {"select maxMin", parse_select_max_min},
+    {"select pivots", parse_select_pivots},
     {"select random", parse_select_random},
     {"select stride", parse_select_stride},
     {"select topK", parse_select_top_k},
@@ -26,6 +41,7 @@ const std::map<std::string, StepParser, std::less<>> kSteps{
     {"select uniform", parse_select_uniform},
     {"select unlike", parse_select_unlike},
     {"tap", parse_tap},
+    {"text", parse_text},
     {"union", parse_union},
     {"without", parse_without},
 };
@@ -67,14 +83,25 @@ std::string StepScope::use(const Json& json, const char* key, Kind kind) const {
   return name;
 }
 
+std::vector<std::string> StepScope::use_all(const Json& json, const char* key, Kind kind) const {
+  constexpr size_t kMost = 16;
+  std::vector<std::string> names;
+  for (const Json& item : json.required_array(key).array()) {
+    if (!item.is_string() || names.size() == kMost) json.refuse(key, "a list of at most 16 names");
+    require(item.string(), json, key, kind);
+    names.push_back(item.string());
+  }
+  if (names.empty()) json.refuse(key, "a name or more");
+  return names;
+}
+
 void StepScope::require(const std::string& name, const Json& json, const char* key, Kind kind) const {
   if (kind == Kind::kFeatures && name == StageRun::kHidden) return;
   const auto found = values_.find(name);
-  if (found == values_.end() || found->second != kind) {
-    const char* kinds[] = {"scores", "rows", "features", "a quota"};
-    json.refuse(
-        key, std::string("the name of ") + kinds[static_cast<int>(kind)] + " that an earlier step of this stage made");
-  }
+  if (found != values_.end() && found->second == kind) return;
+  const char* kinds[] = {"scores", "rows", "features", "a quota", "vectors"};
+  json.refuse(key,
+              std::string("the name of ") + kinds[static_cast<int>(kind)] + " that an earlier step of this stage made");
 }
 
 std::string StepScope::define(const Json& json, Kind kind) {

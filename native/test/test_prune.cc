@@ -1,18 +1,16 @@
 // The pruning primitives: golden vectors of the published methods, tie rules, and naive references.
 #include <algorithm>
 #include <limits>
-#include <numbers>
 #include <set>
 
 #include "prune/allocate.h"
 #include "prune/select.h"
 #include "test/check.h"
+#include "test/features.h"
 #include "test/tiny_decoder.h"
 
 namespace fovea::test {
 namespace {
-
-using Rows = std::vector<int32_t>;
 
 int64_t half_even(double ratio, int64_t rows) {
   return allocate({ratio, 0, KeepBudget::Of::kStage, KeepBudget::Rounding::kHalfEven}, {0, 0, rows, 0, rows});
@@ -25,35 +23,15 @@ int64_t of_decoder(double ratio, int64_t rows, int64_t now) {
 
 int64_t by_count(int64_t count, int64_t rows) { return allocate({0, count, {}, {}}, {0, 0, rows, 0, rows}); }
 
-// Unit vectors in the plane.
-std::vector<float> at_angles(std::initializer_list<double> degrees) {
-  std::vector<float> features;
-  for (const double angle : degrees) {
-    features.push_back(static_cast<float>(std::cos(angle * std::numbers::pi / 180)));
-    features.push_back(static_cast<float>(std::sin(angle * std::numbers::pi / 180)));
-  }
-  return features;
-}
-
-Rows max_min(std::vector<float> features, int64_t d, int64_t keep) {
+Rows max_min(std::vector<float> features, int64_t d, int64_t keep, const std::vector<float>& weights = {}) {
   const auto ops = make_cpu_ops(1, "auto");
-  return select_max_min(
-      *ops, Tensor(features.data(), DType::kF32, Device::kCpu, {static_cast<int64_t>(features.size()) / d, d}), keep);
+  return select_max_min(*ops, matrix_of(features, d), keep, weights);
 }
 
 // Greedy max-min in double precision, by distances: the farthest first, the lower index on ties.
 Rows naive_max_min(const std::vector<float>& x, int64_t d, int64_t keep) {
   const size_t n = x.size() / static_cast<size_t>(d);
-  const auto distance = [&](size_t a, size_t b) {
-    double dot = 0, aa = 0, bb = 0;
-    for (size_t c = 0; c < static_cast<size_t>(d); ++c) {
-      const double xa = x[a * static_cast<size_t>(d) + c], xb = x[b * static_cast<size_t>(d) + c];
-      dot += xa * xb;
-      aa += xa * xa;
-      bb += xb * xb;
-    }
-    return 1 - dot / std::sqrt(aa * bb);
-  };
+  const auto distance = [&](size_t a, size_t b) { return 1 - cosine(x, d, a, b); };
   Rows chosen;
   while (static_cast<int64_t>(chosen.size()) < keep) {
     double best = -1;
@@ -118,6 +96,17 @@ TEST("allocate: at least one row, at most those there are") {
   CHECK_EQ(half_even(0.5, 0), 0);
 }
 
+TEST("allocate: rounding up and half up") {
+  const auto count = [](double ratio, int64_t rows, KeepBudget::Rounding rounding) {
+    return allocate({ratio, 0, KeepBudget::Of::kStage, rounding}, {0, 0, rows, 0, rows});
+  };
+  CHECK_EQ(count(0.25, 10, KeepBudget::Rounding::kHalfUp), 3);  // 2.5
+  CHECK_EQ(count(0.24, 10, KeepBudget::Rounding::kHalfUp), 2);
+  CHECK_EQ(count(0.21, 10, KeepBudget::Rounding::kCeil), 3);
+  CHECK_EQ(count(0.75, 256, KeepBudget::Rounding::kCeil), 192);
+  CHECK_EQ(count(0.07, 100, KeepBudget::Rounding::kCeil), 7);  // 7.000000000000001
+}
+
 TEST("select_top_k: the largest scores, ties to the lower row") {
   const std::vector<float> scores = {1, 3, 2, 3, 0, 3, 2};
   CHECK(select_top_k(scores, 0).empty());
@@ -145,6 +134,20 @@ TEST("select_top_k equals a stable sort by score") {
     std::sort(expected.begin(), expected.end());
     CHECK(select_top_k(scores, keep) == expected);
   }
+}
+
+TEST("select_max_min: with weights, starts at the largest and weighs distances") {
+  const std::vector<float> features = at_angles({0, 30, 90, 180});
+  CHECK(max_min(features, 2, 1, {1, 4, 1, 1}) == (Rows{1}));
+  // From row 1: distances 0.13, -, 0.5, 1.87.
+  CHECK(max_min(features, 2, 2, {1, 4, 1, 1}) == (Rows{1, 3}));
+  CHECK(max_min(features, 2, 2, {1, 4, 1, 0.25F}) == (Rows{1, 2}));
+  CHECK(max_min(features, 2, 2, {1, 1, 1, 1}) == (Rows{0, 3}));     // ties go to the lower row
+  CHECK(max_min(features, 2, 3, {1, 0, 0, 0}) == (Rows{0, 1, 2}));  // so do rows without weight
+  CHECK(max_min(at_angles({5, 5, 5}), 2, 2, {1, 1, 1}) == (Rows{0, 1}));
+  CHECK(max_min(features, 2, 4, {1, 4, 1, 1}) == (Rows{0, 1, 2, 3}));
+  CHECK_THROWS(ErrorCode::kNumeric, max_min(features, 2, 1, {1, std::nanf(""), 1, 1}));
+  CHECK_THROWS(ErrorCode::kInternal, max_min(features, 2, 1, {1, 1}));
 }
 
 TEST("select_max_min: DivPrune's golden vector, pick by pick") {

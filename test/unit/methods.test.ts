@@ -45,6 +45,87 @@ describe("methods", () => {
     expect(byCount?.steps[0]).not.toHaveProperty("keep.ratio");
   });
 
+  it("divPrune, centered: compares rows minus their mean", () => {
+    expect(lower({ method: "divPrune", center: true })[0]?.steps).toMatchObject([
+      { do: "features", by: "center", features: "hidden", to: "centered" },
+      { do: "select", by: "maxMin", features: "centered" },
+      { do: "gather" },
+    ]);
+  });
+
+  it("cdPruner: OpenVINO's defaults", () => {
+    expect(lower({ method: "cdPruner", pruning_ratio: 75 })[0]?.steps).toEqual([
+      { do: "text", rows: "text", take: "mean", to: "prompt" },
+      { do: "score", by: "cosine", features: "hidden", vectors: "prompt", sign: 1, to: "cosine" },
+      { do: "normalise", by: "minMax", score: "cosine", parts: 1, to: "scaled" },
+      { do: "normalise", by: "exp", score: "scaled", scale: 0.5, to: "relevance" },
+      {
+        do: "select",
+        by: "dpp",
+        features: "hidden",
+        weight: "relevance",
+        parts: 1,
+        keep: { ratio: 0.25, of: "stage", rounding: "half-up" },
+        to: "kept",
+      },
+      { do: "gather", rows: "kept" },
+    ]);
+  });
+
+  it.each([
+    [{ relevance_weight: 0 }, ["select dpp hidden undefined 1", "gather"]],
+    [
+      { relevance_weight: 0, center: true },
+      ["features center", "score distinctiveness", "normalise minMax", "select dpp centered distinct 1", "gather"],
+    ],
+    [
+      { relevance_weight: 1, split: true },
+      ["text", "score cosine", "normalise minMax", "select dpp hidden relevance 2", "gather"],
+    ],
+    [
+      { relevance_weight: 1, center: true },
+      [
+        "text",
+        "score cosine",
+        "normalise minMax",
+        "features center",
+        "score distinctiveness",
+        "normalise minMax",
+        "combine product",
+        "select dpp centered both 1",
+        "gather",
+      ],
+    ],
+  ])("cdPruner %j", (options, steps) => {
+    const [stage] = lower({ method: "cdPruner", keep: 0.5, ...options });
+    const words = stage?.steps.map((step) => {
+      const parts = step.do === "select" && step.by === "dpp" ? [step.features, step.weight, step.parts] : [];
+      return [step.do, ...("by" in step ? [step.by] : []), ...parts].join(" ").replace("  ", " undefined ");
+    });
+    expect(words).toEqual(steps);
+  });
+
+  it("cdPruner: refuses what has no meaning or no float", () => {
+    const plan = (options: object) => () => lower({ method: "cdPruner", ...options });
+    expect(plan({})).toThrow("one of the options keep, count, pruning_ratio");
+    expect(plan({ pruning_ratio: 100 })).toThrow("a whole number of per cent, 0 to 99");
+    expect(plan({ pruning_ratio: 50, keep: 0.5 })).toThrow("only one of them");
+    expect(plan({ keep: 0.5, relevance_weight: 1.5 })).toThrow("a number from 0 to 1");
+    expect(plan({ keep: 0.5, relevance_weight: 0.999 })).toThrow("1 or at most 0.99");
+    expect(plan({ keep: 0.5, sign: 2 })).toThrow("1 or -1");
+    expect(plan({ keep: 0.5, center: 1 })).toThrow("true or false");
+  });
+
+  it("dart: a quarter goes, rounded up", () => {
+    const [stage] = lower({ method: "dart" });
+    expect(stage?.steps).toMatchObject([
+      { do: "text", rows: "textAfter", take: "longest", count: 4 },
+      { do: "score", by: "norm", p: 1 },
+      { do: "select", by: "pivots", pivots: 4, keep: { ratio: 0.75, of: "stage", rounding: "ceil" } },
+      { do: "gather" },
+    ]);
+  });
+
   it("pyramidDrop: the paper's three stages on 32 layers", () => {
     expect(lower({ method: "pyramidDrop" })).toEqual(
       [

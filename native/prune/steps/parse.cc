@@ -9,7 +9,9 @@ KeepBudget parse_budget(const Json& json) {
   budget.rounding = choice<KeepBudget::Rounding>(json, "rounding",
                                                  {{"trunc", KeepBudget::Rounding::kTrunc},
                                                   {"half-even", KeepBudget::Rounding::kHalfEven},
-                                                  {"drop-half-even", KeepBudget::Rounding::kDropHalfEven}});
+                                                  {"drop-half-even", KeepBudget::Rounding::kDropHalfEven},
+                                                  {"half-up", KeepBudget::Rounding::kHalfUp},
+                                                  {"ceil", KeepBudget::Rounding::kCeil}});
   budget.share = json.number_or("share", 1);
   if (!(budget.share > 0 && budget.share <= 1)) json.refuse("share", "a number above 0 and at most 1");
   if (json.has("ratio") == json.has("count")) json.refuse("ratio", "exactly one of ratio and count");
@@ -21,6 +23,12 @@ KeepBudget parse_budget(const Json& json) {
     if (budget.count < 1) json.refuse("count", "an integer of at least 1");
   }
   return budget;
+}
+
+double positive_number(const Json& json, std::string_view key) {
+  const double number = json.required_number(key);
+  if (!(number > 0 && number <= 1e6)) json.refuse(key, "a number above 0 and at most 1000000");
+  return number;
 }
 
 }  // namespace fovea

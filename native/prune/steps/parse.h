@@ -28,4 +28,7 @@ T choice_or(const Json& json, std::string_view key, T fallback, const std::map<s
 // {"ratio":R | "count":N, "of":"stage"|"decoder", "rounding":…}. Throws kPlan.
 KeepBudget parse_budget(const Json& json);
 
+// json.key, in (0, 1e6]: a temperature, an exponent, a scale. Throws kPlan.
+double positive_number(const Json& json, std::string_view key);
+
 }  // namespace fovea

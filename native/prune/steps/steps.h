@@ -23,6 +23,22 @@ std::unique_ptr<const Step> parse_select_unforeseen(const Json& json, StepScope&
 std::unique_ptr<const Step> parse_select_unlike(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_union(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_without(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_dpp(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_coverage(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_pivots(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_cosine(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_distinctiveness(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_focused_cosine(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_norm(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_normalise_min_max(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_normalise_softmax(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_normalise_power(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_normalise_exp(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_normalise_smooth(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_combine_product(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_combine_sum(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_features_center(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_text(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_gather(const Json& json, StepScope& scope);
 
 }  // namespace fovea

@@ -61,6 +61,7 @@ class Reference:
     """One prefill under a method, by the book. Override encode, projected or before_layer."""
 
     positions = "compact"
+    noise = NOISE
 
     def __init__(self, model, share, noise_seed=None, **options):
         self.model, self.lm, self.head, self.config = model, model.model.language_model, model.lm_head, model.config
@@ -72,7 +73,7 @@ class Reference:
         """x, or x with noise of the size of rounding: a selection that it changes is not recorded."""
         if self.generator is None:
             return x
-        return x * (1 + NOISE * torch.randn(x.shape, generator=self.generator))
+        return x * (1 + self.noise * torch.randn(x.shape, generator=self.generator))
 
     # Hooks of methods.
 
