@@ -11,6 +11,7 @@ import type { PromptShape } from "../prune/budget/cost-facts.js";
 import type { CostModel } from "../prune/budget/cost-model.js";
 import type { PhaseMs } from "../prune/budget/measure-costs.js";
 import { planSolver } from "../prune/budget/solve-plan.js";
+import type { PlanFacts } from "../prune/method.js";
 import { pictureSide, requireSide } from "../prune/picture-side.js";
 import type { LoweredPlan, Plan, PlanStage } from "../prune/plan.js";
 import { encodeChat } from "../text/encode-chat.js";
@@ -96,7 +97,7 @@ export class Model {
     const { signal } = options;
     this.#check(signal);
     const io = this.#textIo();
-    const solve = planSolver(options.plan, this.info);
+    const solve = planSolver(options.plan, this.#facts());
     const transcript = new Transcript(io.tokenizer, readStops(options));
     const sampling = readSampling(options);
     const maxTokens = readMaxTokens(options, io.maxTokens);
@@ -150,7 +151,7 @@ export class Model {
     checkOptions(options);
     this.#check(options.signal);
     checkOptions(inputs, "inputs");
-    const solve = planSolver(inputs.plan, this.info);
+    const solve = planSolver(inputs.plan, this.#facts());
     const request = readForward(inputs, options);
     const { lowered } = await solve(this.#shapeOf(request), (stages) => this.#meter.get(stages, options.signal));
     this.#check(options.signal);
@@ -216,6 +217,19 @@ export class Model {
   /** `await using model = await loadModel(…)` */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
+  }
+
+  #facts(): ModelInfo & PlanFacts {
+    return { ...this.info, specialTokens: this.#specialTokens() };
+  }
+
+  /** None of a folder whose tokenizer cannot be read: what needs text fails there anyway. */
+  #specialTokens(): number[] {
+    try {
+      return [...this.#textIo().tokenizer.specialIds];
+    } catch {
+      return [];
+    }
   }
 
   #check(signal: AbortSignal | undefined): void {

@@ -133,6 +133,8 @@ export interface NativeStageReport {
    * for all heads.
    */
   layers?: { rowsIn: number; rowsOut: number; kept?: Int32Array[] }[];
+  /** Of a stage over text; kept: rows of the prompt. */
+  text?: { rowsIn: number; rowsOut: number; kept?: Int32Array };
 }
 
 /** Milliseconds of one request, measured on the engine thread. */

@@ -12,13 +12,16 @@ export function meanShare(stages: readonly LoweredStage[], nLayers: number, othe
   let [share, ofDecoder, sum, from] = [1, 1, 0, 0];
   for (const stage of stages) {
     if (isCacheStage(stage)) break; // the rows have gone through
-    const { hook, layer, steps } = stage;
+    const { hook, layer, over, steps } = stage;
+    if (over === "text") continue;
     const at = hook === "decoder-layer" ? (layer ?? 0) : 0;
     sum += share * (at - from);
     from = at;
     const kept = new Map<string, number>();
     for (const step of steps) {
-      if ((step.do === "select" || step.do === "merge") && "keep" in step && step.keep.ratio !== undefined) {
+      if (step.do === "select" && step.by === "none") {
+        kept.set(step.to, 0);
+      } else if ((step.do === "select" || step.do === "merge") && "keep" in step && step.keep.ratio !== undefined) {
         // In the tower, what entered its own first layer.
         const of = step.keep.of === "stage" ? share : hook === "vision-layer" ? 1 : ofDecoder;
         kept.set(step.to, Math.min(share, of * step.keep.ratio));

@@ -16,6 +16,8 @@ export interface PlanFacts {
     /** Whether a class row runs beside the patches. */
     hasClassRow: boolean;
   };
+  /** Ids of the tokenizer's special tokens. */
+  specialTokens?: readonly number[];
 }
 
 /**
@@ -40,8 +42,10 @@ export interface Method<Options extends object = object> {
   tunable?: readonly string[];
   /** Its stages make pictures smaller while they are preprocessed (LoweredStage.side). */
   shrinksPictures?: boolean;
-  /** Options under which every row stays; tests hold every method to changing no bit then. */
-  keepAll: Options;
+  /** Options under which every row stays; tests hold every method to changing no bit then. Not of methods that cannot. */
+  keepAll?: Options;
+  /** Which position ids survivors carry where the plan does not say; default `compact`. */
+  positions?: "original";
   /**
    * The stages of this method in primitives.
    *

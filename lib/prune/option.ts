@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { planError } from "./plan-error.js";
 
 /** What an option of a method can hold. */
@@ -22,11 +23,13 @@ export type OptionSpec = { description: string } & (
     }
   | { kind: "choice"; of: readonly (string | number)[]; default?: string | number }
   | { kind: "switch"; default?: boolean }
+  | { kind: "file"; default?: never }
 );
 
 /** What a number means, which settles its range. */
 export type NumberKind = "ratio" | "count" | "percent" | "seed" | "layer";
 
+const maxPath = 4096;
 const maxCount = 2 ** 31 - 1;
 
 interface Range {
@@ -68,6 +71,7 @@ export function optionRange(spec: OptionSpec, nLayers?: number): string {
   }
   if (spec.kind === "choice") return spec.of.join(" or ");
   if (spec.kind === "switch") return "true or false";
+  if (spec.kind === "file") return "the path of a safetensors file";
   const one = ranges[spec.kind].text(nLayers);
   return spec.list === undefined ? one : `a list in ${spec.list} order, each element ${one}`;
 }
@@ -77,6 +81,12 @@ export function readOption(value: unknown, spec: OptionSpec, nLayers: number, wh
   if (spec.kind === "number" || spec.kind === "choice" || spec.kind === "switch") {
     if (!isOneOf(value, spec, nLayers)) throw planError(where, value, optionRange(spec, nLayers));
     return value;
+  }
+  if (spec.kind === "file") {
+    if (typeof value !== "string" || value === "" || value.length > maxPath) {
+      throw planError(where, value, optionRange(spec));
+    }
+    return resolve(value); // the engine's working directory may be another one by the time it runs
   }
   return spec.list === undefined
     ? readNumber(value, spec.kind, nLayers, where)

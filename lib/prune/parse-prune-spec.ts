@@ -48,7 +48,7 @@ function parseWord(text: string): string | number | boolean {
 }
 
 function isWord({ kind }: OptionSpec): boolean {
-  return kind === "choice" || kind === "switch";
+  return kind === "choice" || kind === "switch" || kind === "file";
 }
 
 function isNumber(text: string): boolean {

@@ -5,8 +5,8 @@ import type { CacheHook, RowHook, Step } from "./step.js";
 /** What to prune and skip. Plain JSON: store it, send it, log it. */
 export interface Plan {
   /**
-   * Which position ids surviving rows carry: `compact` renumbers after every drop (the default, as PyramidDrop and
-   * DivPrune do), `original` keeps the ids of the unpruned prompt, with gaps.
+   * Which position ids surviving rows carry: `compact` renumbers after every drop, `original` keeps the ids of the
+   * unpruned prompt, with gaps. Default: each method as its authors have it; `compact` where they do not matter.
    */
   positions?: "compact" | "original";
   /** Applied in the order of the forward pass. */
@@ -100,6 +100,10 @@ export interface RowStage {
   layer?: number;
   /** For `pixels`: the tower sees a square of this share of its side. Preprocessing obeys it; native code has no part. */
   side?: number;
+  /** Which rows its steps choose among: those of each image, the default, or those of each stretch of text. */
+  over?: "images" | "text";
+  /** Default: the plan's. */
+  positions?: "compact" | "original";
   steps: Step[];
 }
 

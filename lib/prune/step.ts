@@ -26,12 +26,15 @@ export interface KeepBudget {
 
 /**
  * One primitive of a lowered stage; native/prune/steps has a file for each. Steps hand values to each other by name:
- * `to` names what a step makes, other fields name what it reads. There are four kinds: scores (a number per row of
- * an image), features (a vector per row; "hidden" are the rows themselves), vectors (that belong to no row) and rows (a
- * choice of them). Values live until rows are gathered.
+ * `to` names what a step makes, other fields name what it reads. There are five kinds: scores (a number per row of
+ * an image), features (a vector per row; "hidden" are the rows themselves), vectors (that belong to no row), rows (a
+ * choice of them) and queries (rows of text that ask). Values live until rows are gathered.
  */
 export type Step =
   | ProbeStep
+  | RatersStep
+  | RecallStep
+  | RowScoreStep
   | TowerStep
   | TapStep
   | TextStep
@@ -40,21 +43,30 @@ export type Step =
   | NormaliseStep
   | CombineStep
   | SelectStep
+  | ChoiceStep
   | BesideStep
   | UnionStep
   | WithoutStep
   | MergeStep
+  | BypassStep
   | GatherStep;
 
-/** Scores: attention that some rows give to each visual row at this layer, mean over queries and heads. */
+/** Scores: attention that some rows give to each row of the stage's spans, mean over queries and heads. */
 export interface ProbeStep {
   do: "probe";
-  /** The prompt's last row, all rows of text, or the text behind the last image (all text when there is none). */
-  queries: "last" | "text" | "textAfter";
+  /**
+   * The prompt's last `count` rows (default 1), all rows of text, the text behind the last image (all text when there
+   * is none), or the queries that an earlier step named in `rows`.
+   */
+  queries: "last" | "text" | "textAfter" | "named";
+  count?: number;
+  rows?: string;
   /** Which keys share the probability; default `all`. */
   keys?: "all" | "visual";
   /** With rotated queries and keys, as the layer does it; default true. */
   rope?: boolean;
+  /** The decoder layer whose attention it is: the one about to run, the default, or one before it, as it ran. */
+  layer?: number;
   to: string;
 }
 
@@ -101,6 +113,23 @@ export interface FeaturesStep {
   to: string;
 }
 
+/**
+ * Queries: rows of text behind the last image to which the picture's rows, as they entered decoder layer `layer`,
+ * are more alike than to the mean row of text.
+ */
+export interface RatersStep {
+  do: "raters";
+  layer: number;
+  to: string;
+}
+
+/** Features: the rows as they entered an earlier decoder layer. */
+export interface RecallStep {
+  do: "recall";
+  layer: number;
+  to: string;
+}
+
 /** Scores from features. */
 export type ScoreStep = { do: "score"; features: string; to: string } & (
   | {
@@ -117,6 +146,29 @@ export type ScoreStep = { do: "score"; features: string; to: string } & (
   | { by: "distinctiveness" }
   /** Sum of absolute values (1) or Euclidean length (2). */
   | { by: "norm"; p: 1 | 2 }
+);
+
+/** Scores of other origin. */
+export type RowScoreStep = { do: "score"; to: string } & (
+  | {
+      /** Distance of two features, |a - b|. */
+      by: "distance";
+      a: string;
+      b: string;
+    }
+  | {
+      /** A learned router: gain * tanh(w x + b) + offset, with tensors of a safetensors file. */
+      by: "linear";
+      file: string;
+      weight: string;
+      bias: string;
+      gain: number;
+      offset: number;
+    }
+  | {
+      /** The row's query times the keys of its image before softmax and mask, mean over heads and keys. */
+      by: "logits";
+    }
 );
 
 /** Scores from scores. */
@@ -157,6 +209,53 @@ export interface CoverageTerm {
   /** How well something is covered by no row; default 0. */
   floor?: number;
 }
+
+/** Rows: a choice without a budget. */
+export type ChoiceStep = { do: "select"; to: string } & (
+  | {
+      /** Every stride-th row and column of the picture. */
+      by: "grid";
+      stride: number;
+    }
+  | { by: "none" }
+  | {
+      /** All rows if the scores of all images add up to `atLeast`, else none. */
+      by: "mass";
+      score: string;
+      atLeast: number;
+    }
+  | {
+      /** All rows or none, as a classifier of the text says; weights names its two matrices. */
+      by: "classifier";
+      file: string;
+      weights: readonly [string, string];
+    }
+  | {
+      /**
+       * Rows whose score, the mean of the scores `of`, is above a threshold made of these scores' means over the image
+       * by a chain of linear maps and a sigmoid; at least `atLeast` rows (default 1). With `rows`: these if `value` is
+       * above the threshold, else none.
+       */
+      by: "learned";
+      of: readonly string[];
+      file: string;
+      chain: readonly string[];
+      atLeast?: number;
+      rows?: string;
+      value?: number;
+    }
+  | {
+      /** Of a stage over text: the first and the last rows of the prompt. */
+      by: "edges";
+      first: number;
+      last: number;
+    }
+  | {
+      /** Of a stage over text: the rows of these tokens. */
+      by: "tokens";
+      ids: readonly number[];
+    }
+);
 
 /** Rows: a choice of `keep` rows of each image. `weight` and `worth` name scores. */
 export type SelectStep = { do: "select"; keep: KeepBudget; to: string } & (
@@ -217,7 +316,17 @@ export type MergeStep = {
   | { by: "cells"; side: number; rows?: string; to: string }
 );
 
-/** Drops every visual row outside `rows`. */
+/**
+ * Rows outside `rows` run past the layer about to run, multiplied by their score in `gain`; what its FFN adds to the
+ * others is multiplied by theirs. Behind the layer all rows are there again.
+ */
+export interface BypassStep {
+  do: "bypass";
+  rows: string;
+  gain: string;
+}
+
+/** Drops every row of the stage's spans outside `rows`. */
 export interface GatherStep {
   do: "gather";
   rows: string;

@@ -51,7 +51,8 @@ export function lowerPlan(planOrPreset: unknown, facts: PlanFacts): LoweredPlan 
   if (draft !== undefined && exit !== undefined) {
     throw planError("exit", exit, "either draft or exit", "A draft is checked by the whole decoder.");
   }
-  const stages = lowerStages(plan.stages, facts);
+  const positions = readPositions(plan.positions);
+  const stages = lowerStages(plan.stages, facts, positions === undefined);
   const decoding = stages.find(({ hook }) => hook === "decode-step");
   if (draft !== undefined && decoding !== undefined) {
     throw planError(
@@ -62,7 +63,7 @@ export function lowerPlan(planOrPreset: unknown, facts: PlanFacts): LoweredPlan 
     );
   }
   return {
-    positions: readPositions(plan.positions),
+    positions: positions ?? "compact",
     stages,
     skip: lowerSkipLayers(plan.skipLayers, facts.nLayers),
     ...(draft !== undefined && { draft: lowerDraft(draft, facts.nLayers) }),
@@ -70,30 +71,33 @@ export function lowerPlan(planOrPreset: unknown, facts: PlanFacts): LoweredPlan 
   };
 }
 
-function readPositions(value: unknown): LoweredPlan["positions"] {
-  if (value === undefined) return "compact";
+function readPositions(value: unknown): LoweredPlan["positions"] | undefined {
+  if (value === undefined) return undefined;
   const policy = positionPolicies.find((name) => name === value);
   if (policy === undefined) throw unknownName("positions", value, "one of", positionPolicies);
   return policy;
 }
 
-function lowerStages(value: unknown, facts: PlanFacts): LoweredStage[] {
+/** ownPositions: methods decide about position ids, as the plan does not. */
+function lowerStages(value: unknown, facts: PlanFacts, ownPositions: boolean): LoweredStage[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw planError("stages", value, "an array of { method, …options }");
   if (value.length > maxStages) throw planError("stages", value, `at most ${maxStages} stages`);
-  const stages = value.flatMap((entry, i) => lowerStage(entry, facts, `stages[${i}]`));
+  const stages = value.flatMap((entry, i) => lowerStage(entry, facts, ownPositions, `stages[${i}]`));
   if (stages.length > maxLoweredStages) {
     throw planError("stages", stages.length, `methods that drop rows at ${maxLoweredStages} places at most`);
   }
   return stages.sort((a, b) => hooks.indexOf(a.hook) - hooks.indexOf(b.hook) || (a.layer ?? 0) - (b.layer ?? 0)); // stable
 }
 
-function lowerStage(entry: unknown, facts: PlanFacts, where: string): LoweredStage[] {
+function lowerStage(entry: unknown, facts: PlanFacts, ownPositions: boolean, where: string): LoweredStage[] {
   if (!isRecord(entry)) throw planError(where, entry, "an object { method, …options }");
   const { method: name, ...given } = entry;
   const method = typeof name === "string" ? methods.get(name) : undefined;
   if (method === undefined) throw unknownName(`${where}.method`, name, "the name of a method", [...methods.keys()]);
-  return method.lower(readOptions(method, given, facts, where), facts, where);
+  const stages = method.lower(readOptions(method, given, facts, where), facts, where);
+  const { positions } = method;
+  return ownPositions && positions !== undefined ? stages.map((stage) => ({ ...stage, positions })) : stages;
 }
 
 /** The options of one stage, checked and with defaults filled in. */

@@ -51,6 +51,14 @@ Napi::Array to_js(Napi::Env env, const std::vector<StageReport::Layer>& layers) 
   return array;
 }
 
+Napi::Object to_js(Napi::Env env, const StageReport::Image& image, bool keep_list) {
+  auto object = Napi::Object::New(env);
+  object.Set("rowsIn", static_cast<double>(image.rows_in));
+  object.Set("rowsOut", static_cast<double>(image.rows_out));
+  if (keep_list) object.Set("kept", to_typed_array(env, image.kept));
+  return object;
+}
+
 Napi::Array to_js(Napi::Env env, const std::vector<StageReport>& stages) {
   auto array = Napi::Array::New(env, stages.size());
   for (uint32_t s = 0; s < stages.size(); ++s) {
@@ -60,16 +68,10 @@ Napi::Array to_js(Napi::Env env, const std::vector<StageReport>& stages) {
     object.Set("hook", stage.hook);
     if (stage.layer >= 0) object.Set("layer", stage.layer);
     auto images = Napi::Array::New(env, stage.images.size());
-    for (uint32_t i = 0; i < stage.images.size(); ++i) {
-      const StageReport::Image& image = stage.images[i];
-      auto entry = Napi::Object::New(env);
-      entry.Set("rowsIn", static_cast<double>(image.rows_in));
-      entry.Set("rowsOut", static_cast<double>(image.rows_out));
-      if (!image.kept.empty()) entry.Set("kept", to_typed_array(env, image.kept));
-      images.Set(i, entry);
-    }
+    for (uint32_t i = 0; i < stage.images.size(); ++i) images.Set(i, to_js(env, stage.images[i], stage.keep_lists));
     object.Set("images", images);
     if (!stage.layers.empty()) object.Set("layers", to_js(env, stage.layers));
+    if (stage.text) object.Set("text", to_js(env, *stage.text, stage.keep_lists));
     array.Set(s, object);
   }
   return array;

@@ -13,10 +13,46 @@ Error outside_tower() { return {ErrorCode::kInternal, "a stage behind the tower 
 }  // namespace
 
 AttentionMass DecoderSource::attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) {
-  const Decoder::Probe probed = decoder_.probe(layer_, stream_, stream_.sequences[sequence_], queries, keys, rope);
+  return mass(layer_, stream_, stream_.sequences[sequence_], queries, keys, rope);
+}
+
+AttentionMass DecoderSource::attend_at(int layer, std::span<const int32_t> queries, std::span<const int32_t> keys,
+                                       bool rope) {
+  const RowStream& then = input_of(layer);
+  const auto& now = stream_.sequences[sequence_].origin;
+  return mass(layer, then, then.sequences[0], find_rows(then.sequences[0], now, queries),
+              find_rows(then.sequences[0], now, keys), rope);
+}
+
+AttentionMass DecoderSource::mass(int layer, const RowStream& stream, const Sequence& sequence,
+                                  std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) {
+  const Decoder::Probe probed = decoder_.probe(layer, stream, sequence, queries, keys, rope);
   std::vector<int64_t> visible;  // the decoder is causal
   for (int32_t query : queries) visible.push_back(std::upper_bound(keys.begin(), keys.end(), query) - keys.begin());
   return attention_mass(ops_, probed.q, probed.k, decoder_.attention_scale(), visible);
+}
+
+// The mean over keys of q k is q times the mean key.
+std::vector<float> DecoderSource::mean_logits(std::span<const int32_t> rows) {
+  const auto [q, k] = decoder_.probe(layer_, stream_, stream_.sequences[sequence_], rows, rows, /*rope=*/true);
+  const auto n = static_cast<int64_t>(rows.size());
+  const int64_t n_heads = q.shape[1], n_kv_heads = k.shape[1], d_head = q.shape[2];
+  std::vector<float> queries(static_cast<size_t>(q.elements())), keys(static_cast<size_t>(k.elements()));
+  ops_.copy_to_host(q, queries.data());
+  ops_.copy_to_host(k, keys.data());
+  const int64_t width = n_kv_heads * d_head;
+  std::vector<double> mean_key(static_cast<size_t>(width), 0.0);
+  for (size_t i = 0; i < keys.size(); ++i) mean_key[i % mean_key.size()] += double{keys[i]} / static_cast<double>(n);
+  std::vector<float> logits;
+  for (int64_t row = 0; row < n; ++row) {
+    double sum = 0;
+    for (int64_t head = 0; head < n_heads; ++head)
+      for (int64_t c = 0; c < d_head; ++c)
+        sum += queries[static_cast<size_t>((row * n_heads + head) * d_head + c)] *
+               mean_key[static_cast<size_t>(head * n_kv_heads / n_heads * d_head + c)];
+    logits.push_back(static_cast<float>(sum * double{decoder_.attention_scale()} / static_cast<double>(n_heads)));
+  }
+  return logits;
 }
 
 const TapValue& DecoderSource::tap(const TowerTap& tap, int32_t image) {

@@ -126,6 +126,7 @@ ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest
   for (const InputRows& sequence : inputs) {
     const size_t n = append_sequence(model, sequence.ids, images, image, plan.positions, memory, stream);
     sessions.push_back(std::make_unique<Session>(*model.ops, config, plan, request.keep_lists));
+    sessions.back()->prompt = sequence.ids;
     sessions.back()->stages = images.reports(image, n);
     image += n;
     session_list.push_back(sessions.back().get());

@@ -18,6 +18,7 @@ void Generation::start(Model& model, ImageCache& cache) {
                 "the prompt has " + std::to_string(prompt_rows_) + " rows before pruning; this model's context holds " +
                     std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
   session_.emplace(*model.ops, config, parse_plan(request_.plan, model.plan_bounds()), request_.keep_lists);
+  session_->prompt = request_.input_ids;
   if (session_->plan.draft) speculation_.emplace(session_->plan);
   if (session_->plan.exit) early_exit_.emplace(session_->plan);
   sampler_.emplace(request_.sampling, config.vocab);

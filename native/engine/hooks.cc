@@ -2,7 +2,6 @@
 
 #include "base/timer.h"
 #include "engine/cache_stages.h"
-#include "engine/decoder_source.h"
 #include "engine/stage_runner.h"
 
 namespace fovea {
@@ -25,8 +24,8 @@ void PrefillHook::run_stages(Hook hook, int layer, RowStream& stream) {
     for (const PlanStage& stage : session.plan.stages) {
       if (stage.hook != hook || stage.layer != layer) continue;
       const Timer timer;
-      DecoderSource source(ops_, decoder_, stream, i, layer, taps_);
-      session.stages.push_back(run_stage(ops_, stage, stream, i, source, session.plan.positions, session.keep_lists));
+      DecoderSource source(ops_, decoder_, stream, i, layer, session.prompt, inputs_[i], taps_);
+      session.stages.push_back(run_stage(ops_, stage, stream, i, source, session.keep_lists));
       session.select_ms += timer.milliseconds();
     }
   }
@@ -40,10 +39,28 @@ void PrefillHook::projected(RowStream& stream) {
 
 void PrefillHook::before_layer(int layer, RowStream& stream) {
   run_stages(Hook::kDecoderLayer, layer, stream);
+  keep_inputs(layer, stream);
   for (size_t i = 0; i < sessions_.size(); ++i) {
-    Session& session = *sessions_[i];
-    session.next_position[static_cast<size_t>(layer)] = static_cast<int32_t>(
-        session.plan.positions == Positions::kCompact ? stream.sequences[i].count : session.prompt_rows);
+    const Sequence& sequence = stream.sequences[i];
+    const auto last = static_cast<size_t>(sequence.begin + sequence.count - 1);
+    sessions_[i]->next_position[static_cast<size_t>(layer)] = stream.positions[last] + 1;
+  }
+}
+
+// Copies what deeper stages read of this layer's input, and frees what no stage reads any more.
+void PrefillHook::keep_inputs(int layer, const RowStream& stream) {
+  for (size_t i = 0; i < sessions_.size(); ++i) {
+    for (const auto& [of, last_reader] : sessions_[i]->plan.taps.inputs) {
+      if (last_reader == layer) inputs_[i].erase(of);
+      if (of != layer) continue;
+      Sequence sequence = stream.sequences[i];
+      const auto begin = stream.positions.begin() + sequence.begin;
+      LayerInput& input = inputs_[i][of];
+      const Tensor rows = input.memory.resize(ops_, {sequence.count, stream.hidden.row_elements()});
+      ops_.copy(stream.hidden.slice(sequence.begin, sequence.count), rows);
+      sequence.begin = 0;
+      input.stream = {rows, {begin, begin + sequence.count}, {std::move(sequence)}};
+    }
   }
 }
 

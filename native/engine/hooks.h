@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "engine/decoder_source.h"
 #include "engine/session.h"
 #include "model/decoder/decoder.h"
 
@@ -13,7 +14,7 @@ class PrefillHook final : public LayerHook {
  public:
   // taps: what the tower noted, per image of the request.
   PrefillHook(Ops& ops, Decoder& decoder, std::span<Session* const> sessions, const std::vector<TapValues>& taps)
-      : ops_(ops), decoder_(decoder), sessions_(sessions), taps_(taps) {}
+      : ops_(ops), decoder_(decoder), sessions_(sessions), taps_(taps), inputs_(sessions.size()) {}
 
   // Runs the stages at hook `projected`; call it once, before Decoder::forward.
   void projected(RowStream& stream);
@@ -24,11 +25,13 @@ class PrefillHook final : public LayerHook {
 
  private:
   void run_stages(Hook hook, int layer, RowStream& stream);
+  void keep_inputs(int layer, const RowStream& stream);
 
   Ops& ops_;
   Decoder& decoder_;
   std::span<Session* const> sessions_;
   const std::vector<TapValues>& taps_;
+  std::vector<std::map<int, LayerInput>> inputs_;  // per session, by layer: what its deeper stages read
 };
 
 class DecodeHook final : public LayerHook {

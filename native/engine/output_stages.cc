@@ -35,8 +35,7 @@ std::vector<StageReport> run_output_stages(Ops& ops, const LoweredPlan& plan, co
   stream.sequences.push_back({0, count, kept, {{0, 0, count, 0, image_rows}}});
   OutputSource source(taps);
   for (const PlanStage& stage : plan.stages)
-    if (stage.hook == Hook::kVisionOut)
-      reports.push_back(run_stage(ops, stage, stream, 0, source, Positions::kOriginal, keep_lists));
+    if (stage.hook == Hook::kVisionOut) reports.push_back(run_stage(ops, stage, stream, 0, source, keep_lists));
   kept = stream.sequences[0].origin;
   return reports;
 }

@@ -55,10 +55,12 @@ struct StageReport {
     std::vector<std::vector<int32_t>> kept;  // per KV head, or one list for all: rows of the prompt; only if asked for
   };
   std::string name;
+  bool keep_lists = false;
   std::string hook;           // as in a plan
   int layer = -1;             // of "vision-layer" and "decoder-layer"
   std::vector<Image> images;  // of stages that act on rows
   std::vector<Layer> layers;  // of stages that act on the KV cache
+  std::optional<Image> text;  // of a stage over text: all its rows; kept: rows of the prompt
 };
 
 struct Timings {  // milliseconds

@@ -32,9 +32,9 @@ struct Session {
   Ops& ops;
   LoweredPlan plan;
   bool keep_lists;
+  std::vector<int32_t> prompt;  // token ids, before pruning
   KvCache cache;
-  CacheState cache_state;   // what the plan's stages on the cache know
-  int64_t prompt_rows = 0;  // before pruning
+  CacheState cache_state;  // what the plan's stages on the cache know
   std::vector<int32_t>
       next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`
   std::vector<StageReport> stages;

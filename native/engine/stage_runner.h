@@ -12,6 +12,6 @@ const char* hook_name(Hook hook);
 
 // Spans count their rows from span.origin_begin, and so does the report. keep_lists: report the rows that stayed.
 StageReport run_stage(Ops& ops, const PlanStage& stage, RowStream& stream, size_t sequence, StageSource& source,
-                      Positions positions, bool keep_lists);
+                      bool keep_lists);
 
 }  // namespace fovea

@@ -31,7 +31,6 @@ Tensor run_tokens(Model& model, std::span<Session* const> sessions, std::span<co
 
 bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream, const std::vector<TapValues>& taps,
              const std::atomic<bool>& cancelled, std::span<DepthReport> depth) {
-  for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->prompt_rows = stream.sequences[i].origin.back() + 1;
   PrefillHook hook(*model.ops, *model.decoder, sessions, taps);
   hook.projected(stream);
   if (depth.empty()) {

@@ -168,8 +168,7 @@ void TowerStages::run(Hook hook, int layer, RowStream& stream, const TowerAttent
   // From the last image to the first: dropping rows of one moves only those behind it.
   for (size_t i = stream.sequences.size(); i-- > 0;) {
     TowerSource source(ops_, stream, i, attention, patches, raster_);
-    for (const PlanStage* stage : stages)
-      reports[i].push_back(run_stage(ops_, *stage, stream, i, source, Positions::kOriginal, keep_lists_));
+    for (const PlanStage* stage : stages) reports[i].push_back(run_stage(ops_, *stage, stream, i, source, keep_lists_));
   }
   select_ms += timer.milliseconds();
 }

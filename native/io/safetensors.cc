@@ -77,6 +77,13 @@ SafetensorsFolder::SafetensorsFolder(const std::string& folder) : folder_(folder
   }
 }
 
+SafetensorsFolder SafetensorsFolder::of_file(const std::string& path) {
+  SafetensorsFolder one;
+  one.folder_ = path;
+  one.open(path);
+  return one;
+}
+
 void SafetensorsFolder::open(const std::string& path) {
   MappedFile file(path);
   for (SafetensorsEntry& entry : parse_safetensors_header(file.bytes(), file.size(), path)) {

@@ -40,6 +40,8 @@ class SafetensorsFolder {
  public:
   // Throws kModelNotFound if files are missing and kModelFormat if they are damaged or contradict each other.
   explicit SafetensorsFolder(const std::string& folder);
+  // The same of one file, whatever its name.
+  static SafetensorsFolder of_file(const std::string& path);
 
   // A host view, aligned for its dtype; nullptr if there is no such tensor. A scalar has shape (1).
   // Throws kModelUnsupported for dtypes other than F32, F16 and BF16 and for more than four dimensions.
@@ -55,6 +57,8 @@ class SafetensorsFolder {
   uint64_t bytes() const { return bytes_; }                    // of the data of all tensors
 
  private:
+  SafetensorsFolder() = default;
+
   struct Stored {
     SafetensorsEntry entry;
     size_t file;                        // index into files_

@@ -35,7 +35,12 @@ struct Model {
   std::unique_ptr<Projector> projector;
   std::unique_ptr<Decoder> decoder;
 
-  PlanBounds plan_bounds() const { return {decoder->config().n_layers, tower ? tower->facts().n_layers : 0}; }
+  std::unique_ptr<PlanFiles> plan_files;
+
+  PlanBounds plan_bounds() const {
+    return {decoder->config().n_layers, tower ? tower->facts().n_layers : 0, decoder->config().d_model,
+            plan_files.get()};
+  }
 };
 
 // Loads a Hugging Face folder. Throws kModelNotFound, kModelFormat, kModelUnsupported, kNumeric, kOutOfMemory, kIsa.

@@ -33,6 +33,7 @@ std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& 
   model->family = type;
   model->ops = make_cpu_ops(options.threads, "auto");
   model->files = std::make_unique<SafetensorsFolder>(folder);
+  model->plan_files = std::make_unique<PlanFiles>(*model->ops);
   family->second(*model, config, options);
   return model;
 }

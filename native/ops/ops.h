@@ -85,6 +85,8 @@ class Ops {
                      const Tensor& out) = 0;               // x (m, 2d) = [gate | up]; out (m, d) = act(gate) * up
   virtual void add(const Tensor& x, const Tensor& y) = 0;  // x (m, d) += y (m, d), or y (d) for every row
 
+  virtual void scale_rows(const Tensor& x, std::span<const float> factors) = 0;  // x (m, d): row i times factors[i]
+
   // table (m, d_head): cos of position * inv_freq in the first half of a row, sin in the second.
   virtual void rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) = 0;
   // In place; x (m, n_heads, d_head), rotating the pairs (i, i + d_head / 2) as Llama does.

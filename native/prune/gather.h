@@ -16,9 +16,16 @@ enum class Positions {
   kOriginal,  // unchanged, with gaps
 };
 
-// Keeps, of each span of one sequence, the rows in keep_lists[span] (ascending, counted from the span's first row),
-// and every row outside the spans. Compacts hidden rows, positions, origins, spans and the sequences behind this one.
-void gather(Ops& ops, RowStream& stream, size_t sequence, std::span<const std::vector<int32_t>> keep_lists,
-            Positions policy);
+// Keeps, of each of these spans of one sequence, the rows in keep_lists[span] (ascending, counted from the span's first
+// row), and every row outside the spans. Compacts hidden rows, positions, origins, spans and the sequences behind this
+// one. Throws kPlan if no row would be left.
+void gather(Ops& ops, RowStream& stream, size_t sequence, std::span<const Span> spans,
+            std::span<const std::vector<int32_t>> keep_lists, Positions policy);
+
+// The same of the spans of the sequence's images.
+inline void gather(Ops& ops, RowStream& stream, size_t sequence, std::span<const std::vector<int32_t>> keep_lists,
+                   Positions policy) {
+  gather(ops, stream, sequence, stream.sequences.at(sequence).spans, keep_lists, policy);
+}
 
 }  // namespace fovea

@@ -20,10 +20,14 @@ const Json::Array& objects(const Json& json, std::string_view key) {
   return items;
 }
 
+const std::map<std::string_view, Positions> kPositions{{"compact", Positions::kCompact},
+                                                       {"original", Positions::kOriginal}};
+
 // cache_scope: of all stages on the KV cache, which share their values.
-PlanStage parse_stage(const Json& json, const PlanBounds& bounds, PlanTaps& taps, StepScope& cache_scope) {
+PlanStage parse_stage(const Json& json, const PlanBounds& bounds, LoweredPlan& plan, StepScope& cache_scope) {
   PlanStage stage;
   stage.name = json.required_string("name");
+  stage.positions = choice_or<Positions>(json, "positions", plan.positions, kPositions);
   stage.hook = choice<Hook>(json, "hook",
                             {{"pixels", Hook::kPixels},
                              {"vision-layer", Hook::kVisionLayer},
@@ -41,9 +45,11 @@ PlanStage parse_stage(const Json& json, const PlanBounds& bounds, PlanTaps& taps
                                std::to_string(first) + " to " + std::to_string(end - 1));
     stage.layer = static_cast<int>(layer);
   }
+  stage.over_text = choice_or<bool>(json, "over", false, {{"images", false}, {"text", true}});
+  if (stage.over_text && !decoder) json.refuse("over", "images; text has rows of its own inside the decoder only");
   if (stage.hook == Hook::kPrefilled && cache_scope.hook() == Hook::kDecodeStep)
     json.refuse("hook", "stages at prefilled before those at decode-step");
-  StepScope scope(stage.hook, bounds, taps);
+  StepScope scope(stage.hook, bounds, plan.taps, stage.layer, stage.over_text);
   if (is_cache_hook(stage.hook)) cache_scope.enter(stage.hook);
   for (const Json& item : objects(json, "steps")) {
     if (stage.steps.size() + stage.cache_steps.size() == kMaxSteps)
@@ -80,12 +86,11 @@ LoweredPlan parse_plan(const std::string& text, const PlanBounds& bounds) {
   if (text.size() > kMaxPlanBytes) throw Error(ErrorCode::kPlan, "the plan is larger than a megabyte");
   const Json json = parse_json(text, "plan", ErrorCode::kPlan);
   if (!json.is_object()) throw Error(ErrorCode::kPlan, "the plan is " + json.shown() + ", expected an object");
-  plan.positions =
-      choice<Positions>(json, "positions", {{"compact", Positions::kCompact}, {"original", Positions::kOriginal}});
+  plan.positions = choice<Positions>(json, "positions", kPositions);
   StepScope cache_scope(Hook::kPrefilled, bounds, plan.taps);
   for (const Json& item : objects(json, "stages")) {
     if (plan.stages.size() == kMaxStages) json.refuse("stages", "at most " + std::to_string(kMaxStages) + " stages");
-    plan.stages.push_back(parse_stage(item, bounds, plan.taps, cache_scope));
+    plan.stages.push_back(parse_stage(item, bounds, plan, cache_scope));
   }
   for (const Json& item : objects(json, "skip")) parse_skip(item, n_layers, plan);
   if (json.has("draft")) plan.draft = parse_draft(json.required_object("draft"), plan.decode);

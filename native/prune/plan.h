@@ -20,13 +20,15 @@ struct PlanStage {
   std::string name;  // for the report
   Hook hook;
   int layer = -1;  // of kVisionLayer (from 0) and kDecoderLayer (from 1)
+  Positions positions = Positions::kCompact;
+  bool over_text = false;  // chooses among rows of text, not of images
   std::vector<std::shared_ptr<const Step>> steps;
   std::vector<std::shared_ptr<const CacheStep>> cache_steps;  // instead, at hooks on the KV cache
 };
 
 struct LoweredPlan {
-  Positions positions = Positions::kCompact;
-  std::vector<PlanStage> stages;  // in the order of the forward pass
+  Positions positions = Positions::kCompact;  // of rows that the tower dropped, and of stages that say nothing else
+  std::vector<PlanStage> stages;              // in the order of the forward pass
   PlanTaps taps;
   std::vector<SubLayers> prefill;  // (n_layers)
   std::vector<SubLayers> decode;   // (n_layers)

@@ -2,7 +2,9 @@
 // is. Pruning changes it through gather() alone; model code reads it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -25,11 +27,42 @@ struct Sequence {
   std::vector<Span> spans;      // one per image, in prompt order
 };
 
+// The stretches of text before, between and behind the images, where there is any; origins count from the prompt's
+// first row.
+inline std::vector<Span> text_spans(const Sequence& sequence) {
+  std::vector<Span> stretches;
+  int64_t next = 0;
+  const auto until = [&](int64_t begin, int64_t end) {
+    if (next < begin) stretches.push_back({-1, next, begin - next, 0, begin - next});
+    next = end;
+  };
+  for (const Span& span : sequence.spans) until(span.begin, span.begin + span.count);
+  until(sequence.count, sequence.count);
+  return stretches;
+}
+
+// Where rows of one sequence, given by their origins, stand in another state of it that has them all.
+inline std::vector<int32_t> find_rows(const Sequence& in, std::span<const int32_t> origins,
+                                      std::span<const int32_t> rows) {
+  std::vector<int32_t> found;
+  found.reserve(rows.size());
+  for (int32_t row : rows) {
+    const auto place = std::lower_bound(in.origin.begin(), in.origin.end(), origins[static_cast<size_t>(row)]);
+    found.push_back(static_cast<int32_t>(place - in.origin.begin()));
+  }
+  return found;
+}
+
 struct RowStream {
   Tensor hidden;                   // (n_rows, d_model)
   std::vector<int32_t> positions;  // (n_rows) position id of each row, for RoPE
   std::vector<Sequence> sequences;
   std::vector<float> sizes{};  // (n_rows) how many rows each stands for after merging; empty: one each
+  // Of the decoder layer about to run, and gone behind it. Empty, or (n_rows) each: rows that do not run through the
+  // layer but past it, and gains: of a row that runs, what the FFN adds is multiplied by its gain; of one that runs
+  // past, the row itself.
+  std::vector<uint8_t> bypass{};
+  std::vector<float> gains{};
 };
 
 }  // namespace fovea

@@ -39,8 +39,12 @@ struct StageRun {
   Named<Features> features;
   Named<Features> vectors;  // that belong to no row; the same for every span, so they come once
 
+  // A stage over text: its spans are the stretches of text before, between and behind the images.
+  bool over_text = false;
+  std::vector<Span> text = {};
+
   const Sequence& sequence() const { return stream.sequences[index]; }
-  const std::vector<Span>& spans() const { return sequence().spans; }
+  const std::vector<Span>& spans() const { return over_text ? text : sequence().spans; }
   // The rows of a span as they are now (count, d_model).
   Tensor hidden(const Span& span) const { return stream.hidden.slice(sequence().begin + span.begin, span.count); }
   // Where a row of a span stood in the image before anything was dropped.
@@ -60,6 +64,7 @@ struct StageRun {
     rows.clear();
     features.clear();
     vectors.clear();
+    if (over_text) text = text_spans(sequence());
   }
 
   static constexpr const char* kHidden = "hidden";

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
+#include "prune/row_stream.h"
 #include "prune/tower_tap.h"
 #include "tensor/tensor.h"
 
@@ -30,6 +32,19 @@ class StageSource {
   // Throws kPlan at hooks that have no attention; native/prune/plan.cc refuses such plans before they run.
   virtual AttentionMass attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) = 0;
 
+  // The same of an earlier decoder layer as it ran, and the rows of the sequence as they entered it: a stream of one
+  // sequence whose rows are this sequence's and those that it has lost since. The plan asked for it
+  // (PlanTaps::inputs), so it is there.
+  virtual AttentionMass attend_at(int, std::span<const int32_t>, std::span<const int32_t>, bool) { refuse(); }
+  virtual const RowStream& input_of(int) { refuse(); }
+
+  // How alike rows of the sequence are in the attention of the layer at hand: per row, the scaled q k^T before any
+  // softmax or mask, mean over heads and over these rows as keys.
+  virtual std::vector<float> mean_logits(std::span<const int32_t>) { refuse(); }
+
+  // Token ids of the unpruned prompt.
+  virtual std::span<const int32_t> prompt() { refuse(); }
+
   // What the tower noted for tap, of one image of the request: `width` numbers for each row that the image has before
   // anything is dropped. The plan asked for it (LoweredPlan::taps), so it is there.
   virtual const TapValue& tap(const TowerTap& tap, int32_t image) = 0;
@@ -43,6 +58,11 @@ class StageSource {
 
   // Normalised pixels of each patch of an image (n_patches, 3 * patch_size^2). Only at the hook pixels.
   virtual TapValue patches(int32_t image) = 0;
+
+ private:
+  [[noreturn]] static void refuse() {
+    throw Error(ErrorCode::kInternal, "a stage outside the decoder asks for one of its layers");
+  }
 };
 
 }  // namespace fovea

@@ -9,6 +9,7 @@
 
 #include "io/json.h"
 #include "prune/cache_run.h"
+#include "prune/plan_files.h"
 #include "prune/stage_run.h"
 #include "prune/tower_tap.h"
 
@@ -18,6 +19,17 @@ enum class Hook { kPixels, kVisionLayer, kVisionOut, kProjected, kDecoderLayer, 
 
 // Whether stages at this hook act on the KV cache, and not on the stream of rows.
 inline bool is_cache_hook(Hook hook) { return hook == Hook::kPrefilled || hook == Hook::kDecodeStep; }
+
+// What a plan is checked against.
+struct PlanBounds {
+  int n_layers = 0;        // of the decoder
+  int n_tower_layers = 0;  // that run
+  int64_t d_model = 0;
+  PlanFiles* files = nullptr;  // where files that the plan names are opened
+};
+
+// Decoder layers whose input rows stages at deeper layers read, each with the deepest of these.
+using LayerInputs = std::map<int, int>;
 
 class Step {
  public:
@@ -36,23 +48,24 @@ class CacheStep {
 struct PlanTaps {
   std::set<TowerTap> tower;                  // layers as in TowerTap
   std::map<Hook, std::set<CacheTap>> cache;  // by the hook on the KV cache that reads them
-};
-
-// Layers of a model, for plans to be checked against.
-struct PlanBounds {
-  int n_layers = 0;        // of the decoder
-  int n_tower_layers = 0;  // that run
+  LayerInputs inputs;
 };
 
 // What a step may refer to, known while a stage is read: its hook, and the values that earlier steps define.
 class StepScope {
  public:
-  enum class Kind { kScores, kRows, kFeatures, kQuotas, kVectors };
+  enum class Kind { kScores, kRows, kFeatures, kQuotas, kVectors, kQueries };
 
-  StepScope(Hook hook, const PlanBounds& bounds, PlanTaps& taps) : hook_(hook), bounds_(bounds), taps_(taps) {}
+  StepScope(Hook hook, const PlanBounds& bounds, PlanTaps& taps, int layer = -1, bool over_text = false)
+      : hook_(hook), bounds_(bounds), taps_(taps), layer_(layer), over_text_(over_text) {}
 
   Hook hook() const { return hook_; }
   const PlanBounds& bounds() const { return bounds_; }
+  int layer() const { return layer_; }           // of the stage; -1 where its hook has none
+  bool over_text() const { return over_text_; }  // the spans are stretches of text
+  int64_t d_model() const { return bounds_.d_model; }
+  // The safetensors file under json.file.
+  std::shared_ptr<PlanFile> file(const Json& json) const;
   // The next stage is at this hook and may use the values made so far.
   void enter(Hook hook) { hook_ = hook; }
   // The name of a value that this step reads from json.key; refuses one that no earlier step made.
@@ -72,11 +85,16 @@ class StepScope {
   // This stage reads a tap.
   void want(const TowerTap& tap) { taps_.tower.insert(tap); }
   void want(const CacheTap& tap) { taps_.cache[hook_].insert(tap); }
+  // The decoder layer under json.layer whose input this step reads: this stage's or one before it; this stage's if
+  // json does not say. Refuses hooks outside the decoder.
+  int layer_input(const Json& json);
 
  private:
   Hook hook_;
   PlanBounds bounds_;
   PlanTaps& taps_;
+  int layer_;
+  bool over_text_;
   std::map<std::string, Kind> values_;
 };
 

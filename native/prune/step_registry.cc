@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string_view>
 
 #include "prune/cache_steps/cache_steps.h"
@@ -9,6 +10,7 @@ namespace {
 
 // By "do", or "do by" where a step comes in kinds.
 const std::map<std::string, StepParser, std::less<>> kSteps{
+    {"bypass", parse_bypass},
     {"combine product", parse_combine_product},
     {"combine sum", parse_combine_sum},
     {"features center", parse_features_center},
@@ -22,20 +24,32 @@ const std::map<std::string, StepParser, std::less<>> kSteps{
     {"normalise power", parse_normalise_power},
     {"normalise smooth3x3", parse_normalise_smooth},
     {"normalise softmax", parse_normalise_softmax},
-    {"probe class", parse_probe_class},
     {"probe", parse_probe},
+    {"probe class", parse_probe_class},
+    {"raters", parse_raters},
+    {"recall", parse_recall},
     {"score cosine", parse_score_cosine},
+    {"score distance", parse_score_distance},
     {"score distinctiveness", parse_score_distinctiveness},
     {"score focusedCosine", parse_score_focused_cosine},
+    {"score linear", parse_score_linear},
+    {"score logits", parse_score_logits},
     {"score norm", parse_score_norm},
     {"score pageRank", parse_score_page_rank},
+    {"select classifier", parse_select_classifier},
     {"select coverage", parse_select_coverage},
     {"select dissimilar", parse_select_dissimilar},
     {"select dpp", parse_select_dpp},
+    {"select edges", parse_select_edges},
+    {"select grid", parse_select_grid},
+    {"select learned", parse_select_learned},
+    {"select mass", parse_select_mass},
     {"select maxMin", parse_select_max_min},
+    {"select none", parse_select_none},
     {"select pivots", parse_select_pivots},
     {"select random", parse_select_random},
     {"select stride", parse_select_stride},
+    {"select tokens", parse_select_tokens},
     {"select topK", parse_select_top_k},
     {"select unforeseen", parse_select_unforeseen},
     {"select uniform", parse_select_uniform},
@@ -99,9 +113,27 @@ void StepScope::require(const std::string& name, const Json& json, const char* k
   if (kind == Kind::kFeatures && name == StageRun::kHidden) return;
   const auto found = values_.find(name);
   if (found != values_.end() && found->second == kind) return;
-  const char* kinds[] = {"scores", "rows", "features", "a quota", "vectors"};
+  const char* kinds[] = {"scores", "rows", "features", "a quota", "vectors", "queries"};
   json.refuse(key,
               std::string("the name of ") + kinds[static_cast<int>(kind)] + " that an earlier step of this stage made");
+}
+
+std::shared_ptr<PlanFile> StepScope::file(const Json& json) const {
+  const std::string& path = json.required_string("file");
+  if (bounds_.files == nullptr) throw Error(ErrorCode::kInternal, "a plan that names a file, where none can be opened");
+  return bounds_.files->open(path);
+}
+
+int StepScope::layer_input(const Json& json) {
+  if (hook_ != Hook::kDecoderLayer) json.refuse("do", "a step that needs no decoder layer at this hook");
+  const int64_t layer = json.int_or("layer", layer_);
+  if (layer < 0 || layer > layer_)
+    json.refuse("layer", "a decoder layer from 0 to " + std::to_string(layer_) + ", where this stage is");
+  if (layer < layer_) {
+    int& reader = taps_.inputs[static_cast<int>(layer)];
+    reader = std::max(reader, layer_);
+  }
+  return static_cast<int>(layer);
 }
 
 std::string StepScope::define(const Json& json, Kind kind) {

@@ -12,6 +12,8 @@ interface Case extends Recorded {
   plan: Plan;
   /** Raster rows that stay, per stage and image. */
   kept: number[][][];
+  /** Rows of text of the prompt that stay, per stage, where stages are over text. */
+  keptText?: number[][];
   /** Rows that enter each decoder layer. */
   rowsPerLayer: number[];
 }
@@ -40,10 +42,11 @@ describe.each(names)("%s equals its plain reference", (method) => {
     expect(meta.cases.length).toBeGreaterThan(0);
   });
 
-  it.each(meta.cases)("$name", async ({ name, plan, messages, kept, rowsPerLayer }) => {
+  it.each(meta.cases)("$name", async ({ name, plan, messages, kept, keptText, rowsPerLayer }) => {
     const inputs = await model.process(withPictures(messages), { plan });
     const { logits, stages } = await model.forward({ ...inputs, plan }, { keepLists: true, logitsToKeep: 1 });
     expect(stages[0]?.map((stage) => stage.images.map((image) => [...(image.kept as Int32Array)]))).toEqual(kept);
+    if (keptText) expect(stages[0]?.map((stage) => [...(stage.text?.kept as Int32Array)])).toEqual(keptText);
     expectClose(logits.data, floats(name).data, TOLERANCE, "logits of the last row");
     const reply = await model.generate({ messages: withPictures(messages), plan, maxTokens: 1 });
     expect(reply.usage.kvRows).toEqual(rowsPerLayer);

@@ -1,6 +1,7 @@
 #include "model/decoder/decoder.h"
 
 #include <cmath>
+#include <utility>
 
 namespace fovea {
 
@@ -18,6 +19,10 @@ bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, Layer
     if (cancelled.load(std::memory_order_relaxed)) return false;
     hook.before_layer(layer, stream);
     const SubLayers run = hook.sub_layers(layer);
+    if (!stream.bypass.empty()) {
+      run_on_some(layer, stream, caches, hook, rotated);
+      continue;
+    }
     if (run.attention) {
       rotate_to(stream, rotated);
       attend(layer, stream, caches, hook);
@@ -27,6 +32,58 @@ bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, Layer
     hook.after_ffn(layer, stream);
   }
   return true;
+}
+
+// One layer of forward, where stream.bypass sends rows past it.
+void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
+                          std::vector<int32_t>& rotated) {
+  const SubLayers run = hook.sub_layers(layer);
+  RowStream some;  // the rows that run
+  std::vector<int32_t> rows;
+  for (const Sequence& sequence : stream.sequences) {
+    Sequence& running = some.sequences.emplace_back(Sequence{static_cast<int64_t>(rows.size()), 0, {}, sequence.spans});
+    // How many of the sequence's first rows run.
+    std::vector<int64_t> before{0};
+    for (int64_t i = 0; i < sequence.count; ++i) {
+      const bool runs = stream.bypass[static_cast<size_t>(sequence.begin + i)] == 0;
+      before.push_back(before.back() + (runs ? 1 : 0));
+      if (!runs) continue;
+      rows.push_back(static_cast<int32_t>(sequence.begin + i));
+      running.origin.push_back(sequence.origin[static_cast<size_t>(i)]);
+    }
+    running.count = before.back();
+    for (Span& span : running.spans) {
+      const int64_t end = before[static_cast<size_t>(span.begin + span.count)];
+      span.begin = before[static_cast<size_t>(span.begin)];
+      span.count = end - span.begin;
+    }
+  }
+  std::vector<float> past(stream.gains);  // factors of rows that run past the layer
+  for (int32_t row : rows) {
+    some.positions.push_back(stream.positions[static_cast<size_t>(row)]);
+    some.gains.push_back(std::exchange(past[static_cast<size_t>(row)], 1.0F));
+  }
+  some.hidden = some_.resize(ops_, {static_cast<int64_t>(rows.size()), config_.d_model});
+  ops_.gather_rows(stream.hidden, rows, some.hidden);
+  const auto put_back = [&] {
+    for (size_t i = 0, n = 1; i < rows.size(); i += n) {
+      for (n = 1; i + n < rows.size() && rows[i + n] == rows[i] + static_cast<int32_t>(n);) ++n;
+      ops_.copy(some.hidden.slice(static_cast<int64_t>(i), static_cast<int64_t>(n)),
+                stream.hidden.slice(rows[i], static_cast<int64_t>(n)));
+    }
+  };
+  if (run.attention) {
+    rotate_to(some, rotated);
+    attend(layer, some, caches, hook);
+    put_back();
+  }
+  hook.after_attention(layer, stream);
+  if (run.ffn) feed_forward(layer, some);
+  ops_.scale_rows(stream.hidden, past);
+  put_back();
+  stream.bypass.clear();
+  stream.gains.clear();
+  hook.after_ffn(layer, stream);
 }
 
 void Decoder::fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers) {
@@ -96,7 +153,14 @@ void Decoder::feed_forward(int layer, const RowStream& stream) {
   ops_.rms_norm(stream.hidden, w.post_norm.view(), config_.rms_eps, normed);
   ops_.linear(normed, *w.gate_up, w.gate_up_bias.view(), gate_up);
   ops_.gated(gate_up, config_.activation, gated);
-  ops_.linear(gated, *w.down, w.down_bias.view(), stream.hidden, /*accumulate=*/true);
+  if (stream.gains.empty()) {
+    ops_.linear(gated, *w.down, w.down_bias.view(), stream.hidden, /*accumulate=*/true);
+    return;
+  }
+  const Tensor added = added_.resize(ops_, {m, config_.d_model});
+  ops_.linear(gated, *w.down, w.down_bias.view(), added);
+  ops_.scale_rows(added, stream.gains);
+  ops_.add(stream.hidden, added);
 }
 
 void Decoder::logits(const Tensor& rows, const Tensor& out) {

@@ -111,6 +111,8 @@ class Decoder {
   float attention_scale() const;
 
  private:
+  void run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
+                   std::vector<int32_t>& rotated);
   void rotate_to(const RowStream& stream, std::vector<int32_t>& rotated);
   Tensor append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches);
   void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook);
@@ -119,7 +121,7 @@ class Decoder {
   Ops& ops_;
   DecoderConfig config_;
   DecoderWeights weights_;
-  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, rope_;  // scratch
+  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, rope_, some_, added_;  // scratch
 };
 
 }  // namespace fovea

@@ -9,7 +9,7 @@ namespace {
 struct GatherStep final : Step {
   std::string rows;
   void run(StageRun& run) const override {
-    gather(run.ops, run.stream, run.index, run.rows.get(rows), run.positions);
+    gather(run.ops, run.stream, run.index, run.spans(), run.rows.get(rows), run.positions);
     run.forget_values();
   }
 };

@@ -39,6 +39,19 @@ std::unique_ptr<const Step> parse_combine_product(const Json& json, StepScope& s
 std::unique_ptr<const Step> parse_combine_sum(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_features_center(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_text(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_grid(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_none(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_mass(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_recall(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_distance(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_raters(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_classifier(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_linear(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_bypass(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_logits(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_learned(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_edges(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_tokens(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_gather(const Json& json, StepScope& scope);
 
 }  // namespace fovea

@@ -201,7 +201,7 @@ def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin"
                 golden.add(case, logits)
                 images = len(picture_paths(messages))
                 cases.append({"name": case, "share": share, "plan": plan(share), "messages": messages, "images": images,
-                              "kept": kept, "rowsPerLayer": run.rows_per_layer})  # fmt: skip
+                              "kept": kept, **({"keptText": run.text_stages} if hasattr(run, "text_stages") else {}), "rowsPerLayer": run.rows_per_layer})  # fmt: skip
                 found += 1
             assert found == count, f"{name}: {kind} prompts at {share}: {found} of {count}, {ties} near-ties"
     golden.write({"pictures": digests(cases), "cases": cases})
