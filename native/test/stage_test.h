@@ -40,7 +40,7 @@ inline std::vector<std::vector<int32_t>> run_stages(Ops& ops, RowStream& stream,
   std::vector<std::vector<int32_t>> kept;
   for (const PlanStage& stage : plan_of_stages(stages).stages) {
     kept.clear();
-    for (const StageReport::Image& image : run_stage(ops, stage, stream, 0, source, Positions::kCompact, true).images)
+    for (const StageReport::Image& image : run_stage(ops, stage, stream, 0, source, true).images)
       kept.push_back(image.kept);
   }
   return kept;

@@ -13,15 +13,17 @@ namespace {
 using enum CoverageAlgorithm;
 
 // Four candidates for three things.
-Coverage by_hand() {
-  return {4, {0.9F, 0.1F, 0, 0.5F, 0.5F, 0.4F, 0, 0.8F, 0, 0.5F, 0.5F, 0.4F}, {1, 1, 1}, {0, 0, 0}};
-}
+Coverage by_hand() { return {4, {0.9, 0.1, 0, 0.5, 0.5, 0.4, 0, 0.8, 0, 0.5, 0.5, 0.4}, {1, 1, 1}, {0, 0, 0}}; }
 
 Coverage random_coverage(Random& random, int64_t n, int64_t things) {
-  Coverage coverage{n, random_floats(random, n * things, 1), random_floats(random, things, 1), {}};
-  coverage.floor.assign(static_cast<size_t>(things), 0.0F);
-  for (float& value : coverage.cover) value = std::round(value * 4) / 4;  // many ties
-  for (float& value : coverage.weight) value = std::abs(value);
+  const auto numbers = [&](int64_t count) {
+    const std::vector<float> floats = random_floats(random, count, 1);
+    return std::vector<double>(floats.begin(), floats.end());
+  };
+  Coverage coverage{n, numbers(n * things), numbers(things), {}};
+  coverage.floor.assign(static_cast<size_t>(things), 0.0);
+  for (double& value : coverage.cover) value = std::round(value * 4) / 4;  // many ties
+  for (double& value : coverage.weight) value = std::abs(value);
   return coverage;
 }
 
@@ -38,7 +40,7 @@ TEST("select_coverage: by hand") {
     CHECK(select_coverage(by_hand(), std::vector<float>{2, 1, 1, 1}, 1, algorithm) == (Rows{0}));
     // What is covered already counts for nothing: with this floor the gains are 0.4, 0, 0.3, 0, and rows 1 and 3 tie.
     Coverage floored = by_hand();
-    floored.floor = {0.5F, 0.5F, 0.4F};
+    floored.floor = {0.5, 0.5, 0.4};
     CHECK(select_coverage(floored, {}, 2, algorithm) == (Rows{0, 2}));
     CHECK(select_coverage(floored, {}, 3, algorithm) == (Rows{0, 1, 2}));
     Coverage weighted = by_hand();
@@ -67,7 +69,7 @@ TEST("select_coverage: block8 takes the eight best of one look") {
   for (int32_t i = 0; i < 30; ++i) {
     double gain = 0;
     for (size_t q = 0; q < 20; ++q)
-      gain += coverage.weight[q] * std::max(0.0F, coverage.cover[static_cast<size_t>(i) * 20 + q]);
+      gain += coverage.weight[q] * std::max(0.0, coverage.cover[static_cast<size_t>(i) * 20 + q]);
     gains.emplace_back(-gain, i);
   }
   std::sort(gains.begin(), gains.end());
@@ -115,8 +117,8 @@ TEST("make_coverage: cosines, softmax over candidates, and terms side by side") 
     CHECK(std::abs(coverage.cover[i * 5 + 3] - toward[i]) < 1e-6);
     CHECK(std::abs(coverage.cover[i * 5 + 4] - away[i]) < 1e-6);
   }
-  CHECK(coverage.weight == (std::vector<float>{2, 4, 6, 0.5F, 0.5F}));
-  CHECK(coverage.floor == (std::vector<float>{-1, -1, -1, 0, 0}));
+  CHECK(coverage.weight == (std::vector<double>{2, 4, 6, 0.5, 0.5}));
+  CHECK(coverage.floor == (std::vector<double>{-1, -1, -1, 0, 0}));
 
   std::vector<float> wide = {1, 0, 0};
   const CoverageTerm mismatched{matrix_of(rows, 2), matrix_of(wide, 3), {}, 1, 0, 0};

@@ -53,7 +53,7 @@ TEST("tap: features of the rows still here") {
 TEST("tap: a plan names what the tower has to note") {
   const LoweredPlan plan = plan_of_stages(projected(tap("keys", R"(,"layer":-6)") + "," + tap("output")) + "," +
                                           projected(tap("keys", R"(,"layer":-6)")));
-  CHECK(plan.taps == (std::set<TowerTap>{{TowerTap::Kind::kKeys, -6}, {TowerTap::Kind::kOutput, -1}}));
+  CHECK(plan.taps.tower == (std::set<TowerTap>{{TowerTap::Kind::kKeys, -6}, {TowerTap::Kind::kOutput, -1}}));
 }
 
 TEST("tap: refused inside the tower, of layers that do not run, and of what the tower does not note") {

@@ -36,7 +36,7 @@ describe("parsePruneSpec", () => {
     ["", 'Plan, "": got ""'],
     [
       "divPrune:kep=1",
-      'Plan, "divPrune:kep=1": got "kep", expected an option of divPrune: keep, count. Did you mean "keep"?',
+      'Plan, "divPrune:kep=1": got "kep", expected an option of divPrune: keep, count, center. Did you mean "keep"?',
     ],
     ["divPrune:keep=half", 'Plan, "keep=half": got "half", expected a number, as in 8 or 0.25.'],
     ["divPrune:keep=1e3", 'got "1e3"'],
