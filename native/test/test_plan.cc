@@ -234,7 +234,7 @@ TEST("parse_plan refuses budgets that are none") {
                  {"count beyond 64 bits", with(keep_of(R"("count":99999999999999999999)"))},
                  {"of unknown", with(R"({"ratio":0.5,"of":"prompt","rounding":"trunc"})")},
                  {"of missing", with(R"({"ratio":0.5,"rounding":"trunc"})")},
-                 {"rounding unknown", with(R"({"ratio":0.5,"of":"stage","rounding":"ceil"})")},
+                 {"rounding unknown", with(R"({"ratio":0.5,"of":"stage","rounding":"up"})")},
                  {"rounding missing", with(R"({"ratio":0.5,"of":"stage"})")}});
 }
 

@@ -163,7 +163,7 @@ TEST("steps: coverage of rows and of text") {
     CHECK(Planted(rows, {{0, 4}})
               .run(norm +
                    R"({"do":"select","by":"coverage","worth":"n",)"
-                   R"("cover":[{"features":"hidden","weight":"n","floor":-1}])" +
+                   R"("cover":[{"features":"hidden","weight":"n","floor":-0.5}])" +
                    end) == (std::vector<Rows>{{1}}));
   }
 }
