@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export {
+  type CalibratedModel,
   type CalibrateOptions,
   type Calibration,
   type CalibrationSample,
@@ -35,6 +36,16 @@ export type { CostModel, Line } from "./prune/budget/cost-model.js";
 export type { PlanCosts } from "./prune/budget/plan-costs.js";
 export type { SolvedBudget } from "./prune/budget/solve-plan.js";
 export type {
+  AllocateStep,
+  CacheQueries,
+  CacheSelectStep,
+  CacheStep,
+  CompactStep,
+  MassStep,
+  PoolStep,
+} from "./prune/cache-step.js";
+export type {
+  CacheStage,
   Draft,
   DraftSearch,
   Exit,
@@ -43,10 +54,38 @@ export type {
   LoweredStage,
   Plan,
   PlanStage,
+  RowStage,
   SkipLayers,
 } from "./prune/plan.js";
 export { type CachedRows, prefixKvRatios } from "./prune/prefix-kv-ratios.js";
 export { type Preset, type PresetName, presets } from "./prune/presets.js";
-export type { GatherStep, Hook, KeepBudget, ProbeStep, SelectStep, Step } from "./prune/step.js";
+export type {
+  BesideStep,
+  BypassStep,
+  CacheHook,
+  ChoiceStep,
+  CombineStep,
+  CoverageAlgorithm,
+  CoverageTerm,
+  FeaturesStep,
+  GatherStep,
+  Hook,
+  KeepBudget,
+  MergeStep,
+  NormaliseStep,
+  ProbeStep,
+  RatersStep,
+  RecallStep,
+  RowHook,
+  RowScoreStep,
+  ScoreStep,
+  SelectStep,
+  Step,
+  TapStep,
+  TextStep,
+  TowerStep,
+  UnionStep,
+  WithoutStep,
+} from "./prune/step.js";
 export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";
 export type { ImageInput, RawImage } from "./vision/image-input.js";

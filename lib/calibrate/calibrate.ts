@@ -48,7 +48,8 @@ export interface Calibration {
   windows?: number[];
 }
 
-type CalibratedModel = Pick<Model, "info" | "process" | "forward">;
+/** What calibration uses of a model. */
+export type CalibratedModel = Pick<Model, "info" | "process" | "forward">;
 type Dropped = Calibration["dropped"][number];
 
 const drops = ["attention", "ffn", "block", "joint"] as const;
