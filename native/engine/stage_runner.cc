@@ -50,7 +50,10 @@ StageReport run_stage(Ops& ops, const PlanStage& stage, RowStream& stream, size_
   // A text-only prompt, or one that has lost its visual rows, has nothing to choose from.
   const bool runs =
       std::any_of(run.spans().begin(), run.spans().end(), [](const Span& span) { return span.count > 0; });
-  if (run.over_text) report.text.emplace().rows_in = total_rows(run.spans());
+  if (run.over_text) {
+    report.text = decltype(report.text)::value_type{};
+    report.text->rows_in = total_rows(run.spans());
+  }
   if (runs)
     for (const auto& step : stage.steps) step->run(run);
   for (size_t i = 0; i < sequence.spans.size(); ++i) {

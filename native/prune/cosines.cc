@@ -83,7 +83,8 @@ std::vector<double> Cosines::with(const Tensor& vectors) {
   ops_.dot_rows(rest_.view(), others, out);
   host_.resize(cosines.size());
   ops_.copy_to_host(out, host_.data());
-  for (size_t i = 0; i < cosines.size(); ++i) cosines[i] = zero_[i / m] ? 0.0 : along[i % m] + double{host_[i]};
+  for (size_t row = 0, i = 0; row < zero_.size(); ++row)
+    for (size_t j = 0; j < m; ++j, ++i) cosines[i] = zero_[row] ? 0.0 : along[j] + double{host_[i]};
   return cosines;
 }
 

@@ -60,8 +60,7 @@ std::vector<float> score_norm(Ops& ops, const Tensor& features, int p) {
   if (!ops.all_finite(features)) refuse_nan();
   std::vector<float> values(static_cast<size_t>(features.elements()));
   ops.copy_to_host(features, values.data());
-  const auto n = static_cast<size_t>(features.rows());
-  const size_t d = values.size() / n;
+  const auto n = static_cast<size_t>(features.rows()), d = static_cast<size_t>(features.row_elements());
   std::vector<float> scores(n);
   for (size_t i = 0; i < n; ++i) {
     double sum = 0;

@@ -41,6 +41,7 @@ int64_t ClipTower::rows_of(int64_t width, int64_t height) const {
 
 bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& features,
                         std::vector<std::vector<int32_t>>& kept, const std::atomic<bool>& cancelled) {
+  if (pixels.rows() == 0) throw Error(ErrorCode::kInternal, "the tower was given no image");
   const int64_t image_rows = features.rows() / pixels.rows();
   RowStream stream = embed(pixels, hook);
   take_features(0, stream, image_rows, features);
