@@ -6,6 +6,7 @@
 #include "base/timer.h"
 #include "engine/stage_runner.h"
 #include "prune/attention_mass.h"
+#include "prune/query_rows.h"
 
 namespace fovea {
 namespace {
@@ -47,17 +48,12 @@ std::vector<float> attention_of(Ops& ops, const RowStream& stream, const Sequenc
   return mean;
 }
 
-std::vector<int32_t> rows_from(int64_t begin, int64_t count) {
-  std::vector<int32_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
-  return rows;
-}
-
 // What the patches that receive more than threshold times the mean attend to; or the one that receives most.
 std::vector<float> importance(Ops& ops, const RowStream& stream, const Sequence& image, const TowerAttention& attention,
                               float threshold) {
   const Span& span = image.spans[0];
-  const std::vector<float> received = attention_of(ops, stream, image, attention, rows_from(span.begin, span.count));
+  const std::vector<float> received =
+      attention_of(ops, stream, image, attention, rows_between(span.begin, span.begin + span.count));
   const auto begin = received.begin() + span.begin, end = begin + span.count;
   const double mean = std::accumulate(begin, end, 0.0) / static_cast<double>(span.count);
   std::vector<int32_t> global;
@@ -190,7 +186,7 @@ void TowerStages::note(const TowerTap& tap, const RowStream& stream, const Tower
         break;
       default:
         numbers = attention_of(ops_, stream, image, attention,
-                               rows_from(0, tap.kind == TowerTap::Kind::kClassAttention ? 1 : image.count));
+                               rows_between(0, tap.kind == TowerTap::Kind::kClassAttention ? 1 : image.count));
     }
     const auto width = static_cast<int64_t>(numbers.size()) / image.count;
     const Span& span = image.spans[0];

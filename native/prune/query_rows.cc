@@ -7,12 +7,9 @@ namespace {
 
 std::vector<int32_t> text_rows(const Sequence& sequence) {
   std::vector<int32_t> rows;
-  int64_t next = 0;
-  for (const Span& span : sequence.spans) {
-    for (; next < span.begin; ++next) rows.push_back(static_cast<int32_t>(next));
-    next = span.begin + span.count;
-  }
-  for (; next < sequence.count; ++next) rows.push_back(static_cast<int32_t>(next));
+  for (const Span& stretch : text_spans(sequence))
+    for (int64_t row = stretch.begin; row < stretch.begin + stretch.count; ++row)
+      rows.push_back(static_cast<int32_t>(row));
   return rows;
 }
 

@@ -1,6 +1,5 @@
 // {"do":"recall","layer":L,"to":NAME}: features: the visual rows as they entered an earlier decoder layer.
-#include <numeric>
-
+#include "prune/query_rows.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
@@ -14,8 +13,7 @@ struct RecallStep final : Step {
     const RowStream& then = run.source.input_of(layer);
     std::vector<Features> features;
     for (const Span& span : run.spans()) {
-      std::vector<int32_t> rows(static_cast<size_t>(span.count));
-      std::iota(rows.begin(), rows.end(), static_cast<int32_t>(span.begin));
+      const std::vector<int32_t> rows = rows_between(span.begin, span.begin + span.count);
       auto memory = std::make_shared<DeviceArray>();
       const Tensor view = memory->resize(run.ops, {span.count, then.hidden.row_elements()});
       run.ops.gather_rows(then.hidden, find_rows(then.sequences[0], run.sequence().origin, rows), view);

@@ -1,7 +1,6 @@
 // {"do":"score","by":"logits","to":NAME}: how alike each row of a span is to the span in this layer's attention: its
 // scaled query times the span's keys before softmax and mask, mean over heads and keys.
-#include <numeric>
-
+#include "prune/query_rows.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
@@ -13,8 +12,7 @@ struct LogitsStep final : Step {
   void run(StageRun& run) const override {
     std::vector<Scores> scores;
     for (const Span& span : run.spans()) {
-      std::vector<int32_t> rows(static_cast<size_t>(span.count));
-      std::iota(rows.begin(), rows.end(), static_cast<int32_t>(span.begin));
+      const std::vector<int32_t> rows = rows_between(span.begin, span.begin + span.count);
       scores.push_back(rows.empty() ? Scores{} : run.source.mean_logits(rows));
     }
     run.scores.set(to, std::move(scores));

@@ -28,10 +28,7 @@ struct TapStep final : Step {
         scores.push_back(std::move(numbers));
         continue;
       }
-      auto memory = std::make_shared<DeviceArray>();
-      const Tensor view = memory->resize(run.ops, {span.count, value.width});
-      run.ops.copy_from_host(numbers.data(), view);
-      features.push_back({view, std::move(memory)});
+      features.push_back(make_features(run.ops, span.count, value.width, numbers));
     }
     if (is_scores) {
       run.scores.set(to, std::move(scores));

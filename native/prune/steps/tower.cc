@@ -6,21 +6,14 @@
 //     attention per head, heads joined as prune/page_rank.h says.
 //   {"do":"select","by":"unforeseen","tau":T,"distance":"max"|"mean"|"rms","to":NAME} at pixels: patches that their
 //     neighbours do not foretell (prune/predict.h).
-#include <numeric>
-
 #include "prune/page_rank.h"
 #include "prune/predict.h"
+#include "prune/query_rows.h"
 #include "prune/steps/parse.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
 namespace {
-
-std::vector<int32_t> rows_from(int64_t begin, int64_t count) {
-  std::vector<int32_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
-  return rows;
-}
 
 struct ClassProbeStep final : Step {
   std::string to;
@@ -32,7 +25,7 @@ struct ClassProbeStep final : Step {
                     "the plan asks what the class row attends to; this vision tower has no class row");
       const int32_t class_row = 0;
       const std::vector<float> mass =
-          run.source.attend({&class_row, 1}, rows_from(0, run.sequence().count), true).mean_over_heads();
+          run.source.attend({&class_row, 1}, rows_between(0, run.sequence().count), true).mean_over_heads();
       scores.emplace_back(mass.begin() + span.begin, mass.begin() + span.begin + span.count);
     }
     run.scores.set(to, std::move(scores));
@@ -44,11 +37,8 @@ struct KeysStep final : Step {
   void run(StageRun& run) const override {
     std::vector<Features> features;
     for (const Span& span : run.spans()) {
-      const TapValue keys = run.source.keys(rows_from(span.begin, span.count));
-      auto memory = std::make_shared<DeviceArray>();
-      const Tensor view = memory->resize(run.ops, {span.count, keys.width});
-      run.ops.copy_from_host(keys.numbers.data(), view);
-      features.push_back({view, std::move(memory)});
+      const TapValue keys = run.source.keys(rows_between(span.begin, span.begin + span.count));
+      features.push_back(make_features(run.ops, span.count, keys.width, keys.numbers));
     }
     run.features.set(to, std::move(features));
   }
@@ -60,7 +50,7 @@ struct PageRankStep final : Step {
   std::string to;
   void run(StageRun& run) const override {
     const int64_t n = run.sequence().count;
-    const std::vector<int32_t> all = rows_from(0, n);
+    const std::vector<int32_t> all = rows_between(0, n);
     std::vector<std::vector<float>> attention;  // per head (n, n)
     for (const int32_t& query : all) {
       const AttentionMass mass = run.source.attend({&query, 1}, all, true);
