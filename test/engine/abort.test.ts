@@ -69,14 +69,15 @@ describe("an AbortSignal", () => {
 
   it("while the image is encoded or the prompt read: the engine is free within a layer or two", async () => {
     const messages = ask("What is this?", 0, 1, 2, 3, 4, 5);
-    const { preprocess, encode, prefill } = (await model.generate({ messages, maxTokens: 1 })).timings;
+    const options = { messages, maxTokens: 1, cacheImages: false };
+    const { preprocess, encode, prefill } = (await model.generate(options)).timings;
     const inputs = await model.process(messages);
     for (const share of [0.05, 0.2, 0.4, 0.6]) {
       const late: number[] = [];
       const waits: number[] = [];
       for (let i = 0; i < 3; i++) {
         const after = share * (encode + prefill);
-        late.push(await abortAfter(preprocess + after, (signal) => model.generate({ messages, maxTokens: 1, signal })));
+        late.push(await abortAfter(preprocess + after, (signal) => model.generate({ ...options, signal })));
         waits.push(await wait());
         late.push(await abortAfter(after, (signal) => model.forward(inputs, { signal, logitsToKeep: 1 })));
         waits.push(await wait());
