@@ -12,6 +12,7 @@ export {
 } from "./calibrate/calibrate.js";
 export type { DepthTable, RowKind } from "./calibrate/depth-table.js";
 export { cpuInfo } from "./engine/cpu-info.js";
+export type { ImageRows, RowFunction } from "./engine/custom-rows.js";
 export type { DepthProfile, LayerDepth, RowChange, RowsDepth } from "./engine/depth-profile.js";
 export type { ForwardResult } from "./engine/forward.js";
 export type { GenerateOptions } from "./engine/generate-options.js";
@@ -67,6 +68,7 @@ export type {
   CombineStep,
   CoverageAlgorithm,
   CoverageTerm,
+  CustomStep,
   FeaturesStep,
   GatherStep,
   Hook,

@@ -87,6 +87,7 @@
       "native/prune/steps/tap.cc",
       "native/prune/steps/tower.cc",
       "native/prune/steps/combine.cc",
+      "native/prune/steps/custom.cc",
       "native/prune/steps/features.cc",
       "native/prune/steps/normalise.cc",
       "native/prune/steps/score.cc",

@@ -2,6 +2,11 @@ import type { NativeBinding, NativeEvent } from "../native/binding.js";
 import { loadBinding } from "../native/load.js";
 import { wrapError } from "./wrap-error.js";
 
+/** Whether nothing more comes of the event's request. */
+export function endsRequest({ kind }: NativeEvent): boolean {
+  return kind !== "tokens" && kind !== "progress" && kind !== "ask";
+}
+
 /** The addon of this environment (main thread or worker) and the way of its events to the requests they belong to. */
 export class EventHub {
   static #instance: EventHub | undefined;
@@ -19,7 +24,7 @@ export class EventHub {
     this.binding.listen((events) => {
       for (const event of events) {
         const listener = this.#listeners.get(event.request);
-        if (event.kind !== "tokens" && event.kind !== "progress") this.#listeners.delete(event.request);
+        if (endsRequest(event)) this.#listeners.delete(event.request);
         listener?.(event);
       }
     });

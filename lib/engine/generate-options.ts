@@ -5,6 +5,7 @@ import type { Plan } from "../prune/plan.js";
 import type { PresetName } from "../prune/presets.js";
 import type { Message } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
+import type { RowFunction } from "./custom-rows.js";
 
 /** What to answer, and how. */
 export interface GenerateOptions {
@@ -14,6 +15,8 @@ export interface GenerateOptions {
   images?: ImageInput[];
   /** Rows to drop and sub-layers to skip, or the name of a preset. */
   plan?: Plan | PresetName;
+  /** Functions that stages `custom` of the plan ask, by name. */
+  custom?: Record<string, RowFunction>;
   /** Stops within one layer or token; the call rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Default: `max_new_tokens` of the model's generation_config.json, else 256. */

@@ -1,4 +1,5 @@
 import type { Plan } from "../prune/plan.js";
+import type { RowFunction } from "./custom-rows.js";
 
 /** Numbers with a shape. */
 export interface TensorInput<Data = Int32Array | BigInt64Array | Uint8Array | Float32Array> {
@@ -32,6 +33,8 @@ export interface ForwardOptions {
   keepLists?: boolean;
   /** Measure what every decoder layer does to the rows. */
   depth?: boolean;
+  /** Functions that stages `custom` of the plan ask, by name. */
+  custom?: Record<string, RowFunction>;
   /** Stops the pass within one layer. */
   signal?: AbortSignal;
 }

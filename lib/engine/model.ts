@@ -22,7 +22,8 @@ import { prepareImages } from "../vision/prepare-images.js";
 import { budgetReport } from "./budget-report.js";
 import { checkOptions } from "./check-options.js";
 import { CostMeter } from "./cost-meter.js";
-import type { EventHub } from "./event-hub.js";
+import { answerCustom, checkCustom, type RowFunction } from "./custom-rows.js";
+import { type EventHub, endsRequest } from "./event-hub.js";
 import { EventQueue } from "./event-queue.js";
 import { type ForwardResult, readForward, readForwardResult } from "./forward.js";
 import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./generate-options.js";
@@ -105,6 +106,7 @@ export class Model {
     const { shape, ...prompt } = await this.#prompt(io, options.messages, options.images, side, signal);
     const { lowered: plan, budget } = await solve(shape, (stages) => this.#meter.get(stages, signal));
     requireSide(plan, side);
+    checkCustom(plan, options.custom);
     const { cacheImages = true } = options;
     const images = await Promise.all(
       prompt.images.map(async (image) => ({ ...image, key: cacheImages ? await imageKey(image, plan) : "" })),
@@ -120,7 +122,7 @@ export class Model {
       stopIds: io.stopIds,
       keepLists: options.keepLists ?? false,
     };
-    const events = this.#run((native) => native.generate(request), signal);
+    const events = this.#run((native) => native.generate(request), options);
     for await (const event of events) {
       if (event.kind === "tokens") {
         const delta = transcript.add(event.tokens);
@@ -154,9 +156,10 @@ export class Model {
     const solve = planSolver(inputs.plan, this.#facts());
     const request = readForward(inputs, options);
     const { lowered } = await solve(this.#shapeOf(request), (stages) => this.#meter.get(stages, options.signal));
+    checkCustom(lowered, options.custom);
     this.#check(options.signal);
     request.plan = nativePlan(lowered);
-    for await (const event of this.#run((native) => native.forward(request), options.signal)) {
+    for await (const event of this.#run((native) => native.forward(request), options)) {
       if (event.kind === "forward") return readForwardResult(event.result);
     }
     throw disposed();
@@ -282,20 +285,27 @@ export class Model {
       stopIds: new Int32Array(),
       keepLists: false,
     };
-    for await (const event of this.#run((native) => native.generate(request), signal)) {
+    for await (const event of this.#run((native) => native.generate(request), { signal })) {
       if (event.kind === "end" && event.end.finishReason !== "cancelled") return event.end.timings;
     }
     throw disposed();
   }
 
-  /** The events of one request. Leaving the loop, or an abort, cancels it; an abort is noticed at once. */
-  #run(submit: (native: NativeModel) => number, signal?: AbortSignal): AsyncIterable<NativeEvent> & { cancel(): void } {
+  /**
+   * The events of one request. Leaving the loop, or an abort, cancels it; an abort is noticed at once. Questions are
+   * answered on the way.
+   */
+  #run(
+    submit: (native: NativeModel) => number,
+    { signal, custom }: { signal?: AbortSignal | undefined; custom?: Record<string, RowFunction> },
+  ): AsyncIterable<NativeEvent> & { cancel(): void } {
     const queue = new EventQueue<NativeEvent>();
     const request = this.#hub.request(
       () => submit(this.#native),
       (event) => queue.push(event),
     );
-    const cancel = () => this.#native.cancel(request);
+    const native = this.#native;
+    const cancel = () => native.cancel(request);
     async function* events(): AsyncGenerator<NativeEvent, void, undefined> {
       const onAbort = () => {
         cancel();
@@ -308,8 +318,9 @@ export class Model {
           for (const event of await queue.next()) {
             signal?.throwIfAborted(); // the reader may have aborted while it held the event before
             if (event.kind === "error") throw new FoveaError(event.code as FoveaErrorCode, event.message);
-            yield event;
-            if (event.kind !== "tokens") return;
+            if (event.kind === "ask") native.answer(request, answerCustom(event.ask, custom));
+            else yield event;
+            if (endsRequest(event)) return;
           }
         }
       } finally {

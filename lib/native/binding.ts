@@ -213,11 +213,29 @@ export interface NativeForwardResult {
   depth?: NativeDepth[];
 }
 
+/** A stage asks which rows of an image matter, and the engine waits for `answer`. As lib/engine/custom-rows.ts. */
+export interface NativeAsk {
+  use: string;
+  /** A number per row is wanted; otherwise the rows that stay, ascending. */
+  scores: boolean;
+  image: number;
+  layer?: number;
+  columns: number;
+  width: number;
+  /** (count, width) */
+  rows: Float32Array;
+  /** (count) */
+  places: Int32Array;
+  /** (text rows, width) */
+  text: Float32Array;
+}
+
 /** What the engine thread tells JavaScript; delivered in batches by the doorbell. */
 export type NativeEvent =
   | { request: number; kind: "tokens"; tokens: NativeToken[] }
   | { request: number; kind: "end"; end: NativeEnd }
   | { request: number; kind: "forward"; result: NativeForwardResult }
+  | { request: number; kind: "ask"; ask: NativeAsk }
   | { request: number; kind: "progress"; fraction: number }
   | { request: number; kind: "error"; code: string; message: string };
 
@@ -229,6 +247,8 @@ export interface NativeModel {
   forward(request: NativeForwardRequest): number;
   /** Stop within one layer or token; an `end` with "cancelled" follows unless the request has ended. */
   cancel(request: number): void;
+  /** To the request's last question; ignored when it asks nothing (any more). */
+  answer(request: number, values: Float64Array): void;
   /** Stops the engine thread, fails what is queued, frees the memory. Idempotent. */
   dispose(): Promise<void>;
 }

@@ -24,12 +24,14 @@ export type OptionSpec = { description: string } & (
   | { kind: "choice"; of: readonly (string | number)[]; default?: string | number }
   | { kind: "switch"; default?: boolean }
   | { kind: "file"; default?: never }
+  | { kind: "name"; default?: never }
 );
 
 /** What a number means, which settles its range. */
 export type NumberKind = "ratio" | "count" | "percent" | "seed" | "layer";
 
 const maxPath = 4096;
+const maxName = 64;
 const maxCount = 2 ** 31 - 1;
 
 interface Range {
@@ -72,6 +74,7 @@ export function optionRange(spec: OptionSpec, nLayers?: number): string {
   if (spec.kind === "choice") return spec.of.join(" or ");
   if (spec.kind === "switch") return "true or false";
   if (spec.kind === "file") return "the path of a safetensors file";
+  if (spec.kind === "name") return `a text of 1 to ${maxName} characters`;
   const one = ranges[spec.kind].text(nLayers);
   return spec.list === undefined ? one : `a list in ${spec.list} order, each element ${one}`;
 }
@@ -87,6 +90,12 @@ export function readOption(value: unknown, spec: OptionSpec, nLayers: number, wh
       throw planError(where, value, optionRange(spec));
     }
     return resolve(value); // the engine's working directory may be another one by the time it runs
+  }
+  if (spec.kind === "name") {
+    if (typeof value !== "string" || value === "" || value.length > maxName) {
+      throw planError(where, value, optionRange(spec));
+    }
+    return value;
   }
   return spec.list === undefined
     ? readNumber(value, spec.kind, nLayers, where)

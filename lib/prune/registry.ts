@@ -4,6 +4,7 @@ import { attentionExit } from "./methods/attention-exit.js";
 import { cdPruner } from "./methods/cd-pruner.js";
 import { cenPrune } from "./methods/cen-prune.js";
 import { compressText } from "./methods/compress-text.js";
+import { custom } from "./methods/custom.js";
 import { dart } from "./methods/dart.js";
 import { divPrune } from "./methods/div-prune.js";
 import { downscale } from "./methods/downscale.js";
@@ -37,6 +38,7 @@ import { zeroTPrune } from "./methods/zero-t-prune.js";
 export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   [cdPruner.name, cdPruner],
   [cenPrune.name, cenPrune],
+  [custom.name, custom],
   [dart.name, dart],
   [divPrune.name, divPrune],
   [downscale.name, downscale],

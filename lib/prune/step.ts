@@ -45,6 +45,7 @@ export type Step =
   | SelectStep
   | ChoiceStep
   | BesideStep
+  | CustomStep
   | UnionStep
   | WithoutStep
   | MergeStep
@@ -282,6 +283,14 @@ export type BesideStep = {
   /** Dropping those of the lower half of scores that are most like one of the upper half. */
   | { by: "unlike"; beside?: string; score: string; features: string }
 );
+
+/** Scores, or rows that stay, as the function `use` of the request says; before the decoder and inside it. */
+export interface CustomStep {
+  do: "score" | "select";
+  by: "custom";
+  use: string;
+  to: string;
+}
 
 /** Rows: those in any of the sets. */
 export interface UnionStep {

@@ -273,6 +273,25 @@ Napi::Float32Array to_float32_array(Napi::Env env, std::vector<float>&& data) {
   return copy;
 }
 
+namespace {
+
+Napi::Object to_js(Napi::Env env, AskReport&& ask) {
+  RowQuestion& question = ask.question;
+  auto object = Napi::Object::New(env);
+  object.Set("use", question.use);
+  object.Set("scores", question.scores);
+  object.Set("image", question.image);
+  if (ask.layer >= 0) object.Set("layer", ask.layer);
+  object.Set("columns", static_cast<double>(ask.columns));
+  object.Set("width", static_cast<double>(question.width));
+  object.Set("rows", to_float32_array(env, std::move(question.rows)));
+  object.Set("places", to_typed_array(env, question.places));
+  object.Set("text", to_float32_array(env, std::move(question.text)));
+  return object;
+}
+
+}  // namespace
+
 Napi::Object to_js(Napi::Env env, Event&& event) {
   auto object = Napi::Object::New(env);
   object.Set("request", static_cast<double>(event.request));
@@ -285,6 +304,9 @@ Napi::Object to_js(Napi::Env env, Event&& event) {
   } else if (auto* forward = std::get_if<ForwardReport>(&event.body)) {
     object.Set("kind", "forward");
     object.Set("result", to_js(env, std::move(*forward)));
+  } else if (auto* ask = std::get_if<AskReport>(&event.body)) {
+    object.Set("kind", "ask");
+    object.Set("ask", to_js(env, std::move(*ask)));
   } else if (auto* progress = std::get_if<ProgressReport>(&event.body)) {
     object.Set("kind", "progress");
     object.Set("fraction", progress->fraction);

@@ -37,7 +37,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
                      {InstanceMethod<&ModelWrap::info>("info"), InstanceMethod<&ModelWrap::generate>("generate"),
                       InstanceMethod<&ModelWrap::forward>("forward"), InstanceMethod<&ModelWrap::cancel>("cancel"),
-                      InstanceMethod<&ModelWrap::dispose>("dispose")});
+                      InstanceMethod<&ModelWrap::answer>("answer"), InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -96,6 +96,17 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::cancel(const Napi::CallbackInfo& info) {
   if (info[0].IsNumber()) engine_->cancel(info[0].As<Napi::Number>().Uint32Value());
   return info.Env().Undefined();
+}
+
+Napi::Value ModelWrap::answer(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsNumber() || !info[1].IsTypedArray() ||
+        info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+      throw Error(ErrorCode::kInvalidArgument, "an answer is a request's number and a Float64Array");
+    const auto values = info[1].As<Napi::Float64Array>();
+    engine_->answer(info[0].As<Napi::Number>().Uint32Value(), {values.Data(), values.Data() + values.ElementLength()});
+    return info.Env().Undefined();
+  });
 }
 
 Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {

@@ -55,6 +55,11 @@ std::vector<float> DecoderSource::mean_logits(std::span<const int32_t> rows) {
   return logits;
 }
 
+std::optional<std::vector<double>> DecoderSource::ask(RowQuestion question) {
+  const int64_t columns = raster(question.image).columns;
+  return ask_({std::move(question), layer_, columns});
+}
+
 const TapValue& DecoderSource::tap(const TowerTap& tap, int32_t image) {
   return taps_.at(static_cast<size_t>(image)).values.at(tap);
 }

@@ -53,6 +53,29 @@ void Engine::cancel(uint32_t id) {
   wake_.notify_one();
 }
 
+void Engine::answer(uint32_t id, std::vector<double> values) {
+  const std::lock_guard lock(mutex_);
+  if (asking_ != id) return;
+  asking_.reset();
+  answer_ = std::move(values);
+  wake_.notify_one();
+}
+
+Asker Engine::asker(uint32_t id) {
+  return [this, id](AskReport report) {
+    {
+      const std::lock_guard lock(mutex_);
+      asking_ = id;
+    }
+    emit_({id, std::move(report)});
+    std::unique_lock lock(mutex_);
+    const Flag cancelled = flags_.at(id);
+    wake_.wait(lock, [&] { return answer_.has_value() || cancelled->load(); });
+    asking_.reset();
+    return std::exchange(answer_, std::nullopt);
+  };
+}
+
 void Engine::stop() {
   const std::lock_guard only_one(stop_mutex_);
   {
@@ -138,7 +161,7 @@ void Engine::start(Job job) {
       if (g.cancelled()) {
         g.finish("cancelled");
       } else {
-        g.start(*model_, image_cache_);
+        g.start(*model_, image_cache_, asker(g.id()));
       }
       flush(g);
       if (!g.finished()) active_.push_back(std::move(*generation));
@@ -147,7 +170,8 @@ void Engine::start(Job job) {
   }
   auto& forward = std::get<ForwardJob>(job);
   guarded(forward.id, [&] {
-    end(forward.id, {forward.id, forward_pass(*model_, image_cache_, forward.request, *forward.cancelled)});
+    end(forward.id,
+        {forward.id, forward_pass(*model_, image_cache_, forward.request, asker(forward.id), *forward.cancelled)});
   });
 }
 

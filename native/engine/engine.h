@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -30,12 +31,17 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Queue a request under an id that the caller has not used before. Every request ends in exactly one EndReport,
-  // ForwardReport or ErrorReport. Throws kDisposed after stop() and kInvalidArgument when the queue is full.
+  // ForwardReport or ErrorReport; its plan may ask before. Throws kDisposed after stop() and kInvalidArgument when the
+  // queue is full.
   void generate(uint32_t id, GenerateRequest request);
   void forward(uint32_t id, ForwardRequest request);
 
   // Ends a request within one layer or token; unknown ids are ignored: it may have ended already.
   void cancel(uint32_t id);
+
+  // What its caller says to the AskReport of a request; ignored unless that request waits for it. Until then the engine
+  // does nothing else.
+  void answer(uint32_t id, std::vector<double> values);
 
   // Cancels everything, joins the thread and frees the model. Idempotent;
   // callable from any thread but the engine's.
@@ -59,6 +65,7 @@ class Engine {
   void step();
   void step_group(const std::vector<Generation*>& group);
   void step_alone(Generation& generation);
+  Asker asker(uint32_t id);
   void flush(Generation& generation);
   void end(uint32_t id, Event event);
   template <typename Work>
@@ -73,7 +80,9 @@ class Engine {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;
-  std::map<uint32_t, Flag> flags_;  // of every request that has not ended
+  std::map<uint32_t, Flag> flags_;             // of every request that has not ended
+  std::optional<uint32_t> asking_;             // the request that waits for an answer
+  std::optional<std::vector<double>> answer_;  // to it
   bool stopping_ = false;
   std::mutex stop_mutex_;
   std::thread thread_;

@@ -105,7 +105,7 @@ HostTensor to_host(Model& model, const Tensor& x, int64_t n_images) {
 
 }  // namespace
 
-ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest& request,
+ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest& request, const Asker& ask,
                            const std::atomic<bool>& cancelled) {
   const DecoderConfig& config = model.decoder->config();
   const std::vector<InputRows> inputs = read_inputs(request, config.context);
@@ -127,6 +127,7 @@ ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest
     const size_t n = append_sequence(model, sequence.ids, images, image, plan.positions, memory, stream);
     sessions.push_back(std::make_unique<Session>(*model.ops, config, plan, request.keep_lists));
     sessions.back()->prompt = sequence.ids;
+    sessions.back()->ask = ask;
     sessions.back()->stages = images.reports(image, n);
     image += n;
     session_list.push_back(sessions.back().get());

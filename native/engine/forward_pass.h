@@ -9,8 +9,9 @@
 
 namespace fovea {
 
-// Throws kInvalidArgument, kContextLength, kPlan. `cancelled` becoming true throws kDisposed.
-ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest& request,
+// ask: the request's caller, for stages that do. Throws kInvalidArgument, kContextLength, kPlan. `cancelled` becoming
+// true throws kDisposed.
+ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest& request, const Asker& ask,
                            const std::atomic<bool>& cancelled);
 
 }  // namespace fovea

@@ -8,7 +8,7 @@
 
 namespace fovea {
 
-void Generation::start(Model& model, ImageCache& cache) {
+void Generation::start(Model& model, ImageCache& cache, Asker ask) {
   timings_.queue = since_submit_.milliseconds();
   const DecoderConfig& config = model.decoder->config();
   prompt_rows_ = static_cast<int64_t>(request_.input_ids.size());
@@ -19,6 +19,7 @@ void Generation::start(Model& model, ImageCache& cache) {
                     std::to_string(config.context) + " with the answer. Use a shorter prompt or fewer images.");
   session_.emplace(*model.ops, config, parse_plan(request_.plan, model.plan_bounds()), request_.keep_lists);
   session_->prompt = request_.input_ids;
+  session_->ask = std::move(ask);
   if (session_->plan.draft) speculation_.emplace(session_->plan);
   if (session_->plan.exit) early_exit_.emplace(session_->plan);
   sampler_.emplace(request_.sampling, config.vocab);

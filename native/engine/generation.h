@@ -22,8 +22,8 @@ class Generation {
       : id_(id), request_(std::move(request)), cancelled_(std::move(cancelled)) {}
 
   // Checks the request, encodes its images, prefills and samples the first token. Afterwards it is finished() or has a
-  // token pending. Throws what the request deserves.
-  void start(Model& model, ImageCache& cache);
+  // token pending. ask: the request's caller, for stages that do. Throws what the request deserves.
+  void start(Model& model, ImageCache& cache, Asker ask);
 
   // Samples from the logits of this request's last row (vocab).
   void accept(std::span<const float> logits);

@@ -24,7 +24,7 @@ void PrefillHook::run_stages(Hook hook, int layer, RowStream& stream) {
     for (const PlanStage& stage : session.plan.stages) {
       if (stage.hook != hook || stage.layer != layer) continue;
       const Timer timer;
-      DecoderSource source(ops_, decoder_, stream, i, layer, session.prompt, inputs_[i], taps_);
+      DecoderSource source(ops_, decoder_, stream, i, layer, session.prompt, inputs_[i], taps_, session.ask);
       session.stages.push_back(run_stage(ops_, stage, stream, i, source, session.keep_lists));
       session.select_ms += timer.milliseconds();
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "engine/depth_probe.h"
 #include "engine/sample.h"
+#include "prune/stage_source.h"
 
 namespace fovea {
 
@@ -113,6 +115,16 @@ struct ForwardReport {
   std::vector<DepthReport> depth;  // per sequence, only if asked for
 };
 
+// A stage asks which rows of an image matter; Engine::answer is waited for.
+struct AskReport {
+  RowQuestion question;
+  int layer = -1;       // the decoder layer that the rows are about to enter; -1: before the decoder
+  int64_t columns = 0;  // patches of the image side by side
+};
+
+// Sends a question and waits for its answer: nothing if the request was cancelled meanwhile.
+using Asker = std::function<std::optional<std::vector<double>>(AskReport)>;
+
 struct ErrorReport {
   ErrorCode code;
   std::string message;
@@ -124,12 +136,13 @@ struct ProgressReport {  // of a load
 
 struct Event {
   uint32_t request;
-  std::variant<TokensReport, EndReport, ForwardReport, ErrorReport, ProgressReport> body;
+  std::variant<TokensReport, EndReport, ForwardReport, ErrorReport, ProgressReport, AskReport> body;
 };
 
 // Whether nothing more comes of the event's request.
 inline bool ends_request(const Event& event) {
-  return !std::holds_alternative<TokensReport>(event.body) && !std::holds_alternative<ProgressReport>(event.body);
+  return !std::holds_alternative<TokensReport>(event.body) && !std::holds_alternative<ProgressReport>(event.body) &&
+         !std::holds_alternative<AskReport>(event.body);
 }
 
 }  // namespace fovea

@@ -37,6 +37,7 @@ struct Session {
   CacheState cache_state;  // what the plan's stages on the cache know
   std::vector<int32_t>
       next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`
+  Asker ask;          // its caller
   std::vector<StageReport> stages;
   double select_ms = 0;
 };

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -21,6 +23,17 @@ struct AttentionMass {
   std::vector<float> numbers;  // (n_heads, n_keys)
 
   std::vector<float> mean_over_heads() const;  // (n_keys)
+};
+
+// What the caller of a request is asked about one image: which of its rows matter. Numbers on the host.
+struct RowQuestion {
+  std::string use;              // whose answer is wanted
+  bool scores = false;          // a number per row; otherwise the rows that stay, ascending
+  int32_t image = 0;            // of the request
+  int64_t width = 0;            // d_model
+  std::vector<float> rows;      // (n, width) as they enter the stage
+  std::vector<int32_t> places;  // (n) where they stood in the image before anything was dropped
+  std::vector<float> text;      // (n_text, width): the rows of the sequence that belong to no image
 };
 
 class StageSource {
@@ -41,6 +54,9 @@ class StageSource {
   // How alike rows of the sequence are in the attention of the layer at hand: per row, the scaled q k^T before any
   // softmax or mask, mean over heads and over these rows as keys.
   virtual std::vector<float> mean_logits(std::span<const int32_t>) { refuse(); }
+
+  // The caller's answer; nothing if the request was cancelled meanwhile.
+  virtual std::optional<std::vector<double>> ask(RowQuestion) { refuse(); }
 
   // Token ids of the unpruned prompt.
   virtual std::span<const int32_t> prompt() { refuse(); }

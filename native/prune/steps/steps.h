@@ -5,6 +5,8 @@
 
 namespace fovea {
 
+std::unique_ptr<const Step> parse_score_custom(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_custom(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_probe(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_tap(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_select_top_k(const Json& json, StepScope& scope);
