@@ -37,8 +37,8 @@ export interface GenerateOptions {
   stop?: string | string[];
   /** Report log-probabilities, with so many alternatives per token. */
   logprobs?: number;
-  /** Take an image's rows from the cache, and leave them there; default true. */
-  cacheImages?: boolean;
+  /** Use what earlier requests left, rows of images and the KV of equal beginnings, and leave both; default true. */
+  cache?: boolean;
   /** Report which rows every stage kept. */
   keepLists?: boolean;
 }

@@ -18,6 +18,11 @@ export interface LoadOptions {
    * longest ago go first. Default 256 MiB, 0 for none.
    */
   imageCacheBytes?: number;
+  /**
+   * Bytes of keys and values to keep of earlier requests, so that a prompt that begins like one of them, as in a
+   * conversation or with further questions about a picture, is read from where it differs. Default 256 MiB, 0 for none.
+   */
+  kvCacheBytes?: number;
   /** Called with the share of the weights that is loaded, from 0 to 1. */
   onProgress?: (fraction: number) => void;
   /** Stops the load; the call rejects with the signal's reason. */
@@ -41,10 +46,17 @@ export async function loadModel(dirOrName: string, options: LoadOptions = {}): P
 }
 
 async function load(hub: EventHub, path: string, options: LoadOptions): Promise<NativeModel> {
-  const { dtype = "auto", threads = 0, imageCacheBytes = 2 ** 28, onProgress, signal } = options;
+  const {
+    dtype = "auto",
+    threads = 0,
+    imageCacheBytes = 2 ** 28,
+    kvCacheBytes = 2 ** 28,
+    onProgress,
+    signal,
+  } = options;
   let started: ReturnType<NativeBinding["load"]>;
   try {
-    started = hub.binding.load(path, { dtype, threads, imageCacheBytes });
+    started = hub.binding.load(path, { dtype, threads, imageCacheBytes, kvCacheBytes });
   } catch (error) {
     throw wrapError(error);
   }

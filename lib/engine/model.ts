@@ -107,9 +107,9 @@ export class Model {
     const { lowered: plan, budget } = await solve(shape, (stages) => this.#meter.get(stages, signal));
     requireSide(plan, side);
     checkCustom(plan, options.custom);
-    const { cacheImages = true } = options;
+    const { cache = true } = options;
     const images = await Promise.all(
-      prompt.images.map(async (image) => ({ ...image, key: cacheImages ? await imageKey(image, plan) : "" })),
+      prompt.images.map(async (image) => ({ ...image, key: cache ? await imageKey(image, plan) : "" })),
     );
     this.#check(signal);
     const preprocess = performance.now() - start;
@@ -121,6 +121,7 @@ export class Model {
       maxTokens,
       stopIds: io.stopIds,
       keepLists: options.keepLists ?? false,
+      reuse: cache,
     };
     const events = this.#run((native) => native.generate(request), options);
     for await (const event of events) {
@@ -284,6 +285,7 @@ export class Model {
       maxTokens: 1,
       stopIds: new Int32Array(),
       keepLists: false,
+      reuse: false,
     };
     for await (const event of this.#run((native) => native.generate(request), { signal })) {
       if (event.kind === "end" && event.end.finishReason !== "cancelled") return event.end.timings;

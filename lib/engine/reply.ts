@@ -14,6 +14,12 @@ export interface Usage {
   visualRows: number;
   /** Images whose rows were still known from an earlier request, so that the vision tower did not run for them. */
   cachedImages: number;
+  /**
+   * Rows of the prompt, after stages before the decoder, that ran in an earlier request with the same beginning and did
+   * not run again. 0 under plans with stages inside the decoder or on the KV cache: what these keep depends on the rest
+   * of the prompt.
+   */
+  cachedRows: number;
   generatedTokens: number;
   /** Rows before and after each stage: visual rows per image, or cached rows per layer. */
   stages: StageReport[];

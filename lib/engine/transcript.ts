@@ -54,6 +54,7 @@ export class Transcript {
         promptRows: end.promptRows,
         visualRows: end.visualRows,
         cachedImages: end.cachedImages,
+        cachedRows: end.cachedRows,
         generatedTokens: this.#tokens.length,
         stages: end.stages,
         skipped: plan.skip,

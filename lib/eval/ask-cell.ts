@@ -13,8 +13,8 @@ export type EvalModel = Pick<Model, "info" | "stream">;
 export interface AskOptions {
   concurrency: number;
   maxTokens: number;
-  /** Whether the vision tower may be spared for a picture that was asked about before. */
-  cacheImages: boolean;
+  /** Whether what was computed for earlier questions may be used. */
+  cache: boolean;
   signal: AbortSignal | undefined;
 }
 

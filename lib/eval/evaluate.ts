@@ -60,7 +60,7 @@ export interface Evaluation {
   skipped: SkippedCell[];
 }
 
-type AskHow = Pick<AskOptions, "concurrency" | "cacheImages">;
+type AskHow = Pick<AskOptions, "concurrency" | "cache">;
 
 const maxConcurrency = 256;
 
@@ -103,11 +103,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       });
     };
     for (const [i, cell] of cells.entries()) {
-      await ask(logs[i] as AnswerLog, cell, i, questions, { concurrency, cacheImages: true });
+      await ask(logs[i] as AnswerLog, cell, i, questions, { concurrency, cache: true });
     }
     for (const question of timed) {
       for (const [i, cell] of cells.entries()) {
-        await ask(clocks[i] as AnswerLog, cell, cells.length, [question], { concurrency: 1, cacheImages: false });
+        await ask(clocks[i] as AnswerLog, cell, cells.length, [question], { concurrency: 1, cache: false });
       }
     }
     const answersOf = (log: AnswerLog | undefined, some: readonly Question[]) =>

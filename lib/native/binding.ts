@@ -99,6 +99,8 @@ export interface NativeGenerateRequest {
   stopIds: Int32Array;
   /** Report the kept rows of every stage. */
   keepLists: boolean;
+  /** Use the KV of earlier requests with the same beginning, and leave its own to later ones. */
+  reuse: boolean;
 }
 
 /** One forward pass over a batch, for people who measure. */
@@ -175,6 +177,8 @@ export interface NativeEnd {
   visualRows: number;
   /** Images whose rows an earlier request had left in the cache. */
   cachedImages: number;
+  /** Rows of the prompt whose KV an earlier request had left in the cache. */
+  cachedRows: number;
   generatedTokens: number;
   stages: NativeStageReport[];
   timings: NativeTimings;
@@ -261,7 +265,7 @@ export interface NativeBinding {
   /** `progress` events carry the number. */
   load(
     folder: string,
-    options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number; imageCacheBytes: number },
+    options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number; imageCacheBytes: number; kvCacheBytes: number },
   ): { request: number; model: Promise<NativeModel> };
   /** Makes a running load fail within one tensor. */
   cancelLoad(request: number): void;

@@ -268,7 +268,7 @@ async function tryOut(
   const [ms, unprunedMs]: [number[], number[]] = [[], []];
   for (const question of some) {
     const messages = messagesOf(question, questions.suffix);
-    const request = { messages, images: [question.image], maxTokens, cacheImages: false, ...(signal && { signal }) };
+    const request = { messages, images: [question.image], maxTokens, cache: false, ...(signal && { signal }) };
     const plain = await replyOf(model, request);
     const pruned = await replyOf(model, { ...request, plan });
     same.push(Number(plain.text === pruned.text));

@@ -58,11 +58,11 @@ class PromiseWorker : public Napi::AsyncWorker {
 
 class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
  public:
-  LoadWorker(Napi::Env env, std::string folder, LoadOptions options, int64_t image_cache_bytes)
+  LoadWorker(Napi::Env env, std::string folder, LoadOptions options, CacheBytes cache_bytes)
       : PromiseWorker(env, "fovea load"),
         folder_(std::move(folder)),
         options_(std::move(options)),
-        image_cache_bytes_(image_cache_bytes),
+        cache_bytes_(cache_bytes),
         id_(AddonData::of(env).begin_load(cancelled_)) {
     options_.on_progress = [id = id_, cancelled = cancelled_, mailbox = AddonData::of(env).mailbox()](double fraction) {
       if (*cancelled) throw Error(ErrorCode::kInvalidArgument, "the load was cancelled");
@@ -76,13 +76,13 @@ class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
  private:
   std::unique_ptr<Model> work() override { return load_model(folder_, options_); }
   Napi::Value to_value(std::unique_ptr<Model>&& model) override {
-    return wrap_model(Env(), std::move(model), image_cache_bytes_);
+    return wrap_model(Env(), std::move(model), cache_bytes_);
   }
 
   std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
   std::string folder_;
   LoadOptions options_;
-  int64_t image_cache_bytes_;
+  CacheBytes cache_bytes_;
   uint32_t id_;
 };
 
@@ -120,6 +120,12 @@ Napi::Value listen(const Napi::CallbackInfo& info) {
   });
 }
 
+size_t bytes_field(const Napi::Object& object, const char* key) {
+  const int64_t bytes = int_field(object, key);
+  if (bytes < 0) refuse_field(key, "an integer of at least 0");
+  return static_cast<size_t>(bytes);
+}
+
 Napi::Value load(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&] {
     if (!info[0].IsString() || !info[1].IsObject())
@@ -130,10 +136,8 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     const int64_t threads = int_field(object, "threads");
     if (threads < 0 || threads > 1024) refuse_field("threads", "an integer from 0 (every core) to 1024");
     options.threads = static_cast<int>(threads);
-    const int64_t image_cache_bytes = int_field(object, "imageCacheBytes");
-    if (image_cache_bytes < 0) refuse_field("imageCacheBytes", "an integer of at least 0");
-    auto* worker =
-        new LoadWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), std::move(options), image_cache_bytes);
+    const CacheBytes cache_bytes{bytes_field(object, "imageCacheBytes"), bytes_field(object, "kvCacheBytes")};
+    auto* worker = new LoadWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), std::move(options), cache_bytes);
     auto started = Napi::Object::New(info.Env());
     started.Set("request", worker->id());
     started.Set("model", queue(worker));

@@ -32,8 +32,8 @@ std::shared_ptr<Mailbox<Event>> AddonData::mailbox() const {
   return mailbox_;
 }
 
-std::shared_ptr<Engine> AddonData::make_engine(std::unique_ptr<Model> model, size_t image_cache_bytes) {
-  auto engine = std::make_shared<Engine>(std::move(model), image_cache_bytes,
+std::shared_ptr<Engine> AddonData::make_engine(std::unique_ptr<Model> model, CacheBytes cache_bytes) {
+  auto engine = std::make_shared<Engine>(std::move(model), cache_bytes,
                                          [mailbox = mailbox()](Event event) { mailbox->push(std::move(event)); });
   std::erase_if(engines_, [](const auto& weak) { return weak.expired(); });
   engines_.push_back(engine);

@@ -32,7 +32,7 @@ class AddonData {
   std::shared_ptr<Mailbox<Event>> mailbox() const;
 
   // An engine whose events reach the listener, stopped when the environment ends.
-  std::shared_ptr<Engine> make_engine(std::unique_ptr<Model> model, size_t image_cache_bytes);
+  std::shared_ptr<Engine> make_engine(std::unique_ptr<Model> model, CacheBytes cache_bytes);
 
   // A new request number. The process stays alive until the request has ended.
   uint32_t begin_request();

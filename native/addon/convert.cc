@@ -132,6 +132,7 @@ Napi::Object to_js(Napi::Env env, const EndReport& report) {
   end.Set("finishReason", report.finish_reason);
   end.Set("promptRows", static_cast<double>(report.prompt_rows));
   end.Set("cachedImages", static_cast<double>(report.cached_images));
+  end.Set("cachedRows", static_cast<double>(report.cached_rows));
   end.Set("visualRows", static_cast<double>(report.visual_rows));
   end.Set("generatedTokens", static_cast<double>(report.generated_tokens));
   end.Set("stages", to_js(env, report.stages));
@@ -215,6 +216,7 @@ GenerateRequest to_generate_request(const Napi::Object& object) {
   request.max_tokens = int_field(object, "maxTokens");
   request.stop_ids = typed_array_field<int32_t>(object, "stopIds", napi_int32_array, "an Int32Array");
   request.keep_lists = bool_field(object, "keepLists");
+  request.reuse = bool_field(object, "reuse");
   return request;
 }
 

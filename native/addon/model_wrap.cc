@@ -42,14 +42,14 @@ Napi::Function ModelWrap::define(Napi::Env env) {
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   with_js_errors(info.Env(), [&] {
-    if (info.Length() != 2 || !info[0].IsExternal() || !info[1].IsNumber())
+    if (info.Length() != 3 || !info[0].IsExternal() || !info[1].IsNumber() || !info[2].IsNumber())
       throw Error(ErrorCode::kInvalidArgument, "models come from load(), not from new");
     auto& model = *info[0].As<Napi::External<std::unique_ptr<Model>>>().Data();
     facts_ = Napi::Persistent(to_js(info.Env(), *model));
     weight_bytes_ = model->weight_bytes;
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), weight_bytes_);
-    engine_ = AddonData::of(info.Env())
-                  .make_engine(std::move(model), static_cast<size_t>(info[1].As<Napi::Number>().Int64Value()));
+    const auto bytes = [&](size_t i) { return static_cast<size_t>(info[i].As<Napi::Number>().Int64Value()); };
+    engine_ = AddonData::of(info.Env()).make_engine(std::move(model), {bytes(1), bytes(2)});
   });
 }
 
@@ -59,9 +59,10 @@ void ModelWrap::release_memory() {
   Napi::MemoryManagement::AdjustExternalMemory(Env(), -std::exchange(weight_bytes_, 0));
 }
 
-Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model, int64_t image_cache_bytes) {
+Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model, CacheBytes cache_bytes) {
   return AddonData::of(env).model_class.New({Napi::External<std::unique_ptr<Model>>::New(env, &model),
-                                             Napi::Number::New(env, static_cast<double>(image_cache_bytes))});
+                                             Napi::Number::New(env, static_cast<double>(cache_bytes.images)),
+                                             Napi::Number::New(env, static_cast<double>(cache_bytes.kv))});
 }
 
 Napi::Value ModelWrap::info(const Napi::CallbackInfo&) { return facts_.Value(); }

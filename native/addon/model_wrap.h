@@ -35,6 +35,6 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
 };
 
 // A new NativeModel around a loaded model.
-Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model, int64_t image_cache_bytes);
+Napi::Object wrap_model(Napi::Env env, std::unique_ptr<Model> model, CacheBytes cache_bytes);
 
 }  // namespace fovea

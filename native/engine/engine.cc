@@ -15,8 +15,12 @@ constexpr size_t kMaxActive = 16;  // generations that decode together
 
 }  // namespace
 
-Engine::Engine(std::unique_ptr<Model> model, size_t image_cache_bytes, std::function<void(Event)> emit)
-    : model_(std::move(model)), emit_(std::move(emit)), image_cache_(image_cache_bytes), thread_([this] { run(); }) {}
+Engine::Engine(std::unique_ptr<Model> model, CacheBytes cache_bytes, std::function<void(Event)> emit)
+    : model_(std::move(model)),
+      emit_(std::move(emit)),
+      image_cache_(cache_bytes.images),
+      prefix_cache_(cache_bytes.kv),
+      thread_([this] { run(); }) {}
 
 Engine::~Engine() { stop(); }
 
@@ -89,6 +93,7 @@ void Engine::stop() {
   hidden_ = {};
   logits_ = {};
   image_cache_.clear();
+  prefix_cache_.clear();
   model_.reset();
 }
 
@@ -161,7 +166,7 @@ void Engine::start(Job job) {
       if (g.cancelled()) {
         g.finish("cancelled");
       } else {
-        g.start(*model_, image_cache_, asker(g.id()));
+        g.start(*model_, image_cache_, prefix_cache_, asker(g.id()));
       }
       flush(g);
       if (!g.finished()) active_.push_back(std::move(*generation));
@@ -179,7 +184,13 @@ void Engine::start(Job job) {
 void Engine::flush(Generation& generation) {
   if (TokensReport tokens = generation.take_tokens(); !tokens.tokens.empty())
     emit_({generation.id(), std::move(tokens)});
-  if (generation.finished()) end(generation.id(), {generation.id(), generation.report()});
+  if (!generation.finished()) return;
+  try {
+    generation.leave(*model_, prefix_cache_);
+  } catch (const std::exception&) {
+    prefix_cache_.clear();  // no memory for it: the request is done all the same
+  }
+  end(generation.id(), {generation.id(), generation.report()});
 }
 
 // One token for every active generation; one round for those that draft. Those that skip different sub-layers cannot

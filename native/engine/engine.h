@@ -21,11 +21,16 @@
 
 namespace fovea {
 
+// Of what earlier requests leave for later ones.
+struct CacheBytes {
+  size_t images = 0;  // their rows behind the projector
+  size_t kv = 0;      // keys and values
+};
+
 class Engine {
  public:
   // emit is called on the engine's thread; it must not block and not throw.
-  // image_cache_bytes: of encoded images to keep for further questions about them.
-  Engine(std::unique_ptr<Model> model, size_t image_cache_bytes, std::function<void(Event)> emit);
+  Engine(std::unique_ptr<Model> model, CacheBytes cache_bytes, std::function<void(Event)> emit);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -75,6 +80,7 @@ class Engine {
   std::function<void(Event)> emit_;
   std::vector<std::unique_ptr<Generation>> active_;  // engine thread only
   ImageCache image_cache_;                           // engine thread only
+  PrefixCache prefix_cache_;                         // engine thread only
   DeviceArray hidden_, logits_;                      // engine thread only
 
   std::mutex mutex_;

@@ -7,8 +7,17 @@
 #include "engine/steps.h"
 
 namespace fovea {
+namespace {
 
-void Generation::start(Model& model, ImageCache& cache, Asker ask) {
+// What a stage inside the decoder or on the KV cache keeps may depend on the whole prompt.
+bool is_causal(const LoweredPlan& plan) {
+  return std::all_of(plan.stages.begin(), plan.stages.end(),
+                     [](const PlanStage& stage) { return stage.hook <= Hook::kProjected; });
+}
+
+}  // namespace
+
+void Generation::start(Model& model, ImageCache& cache, PrefixCache& prefixes, Asker ask) {
   timings_.queue = since_submit_.milliseconds();
   const DecoderConfig& config = model.decoder->config();
   prompt_rows_ = static_cast<int64_t>(request_.input_ids.size());
@@ -45,7 +54,11 @@ void Generation::start(Model& model, ImageCache& cache, Asker ask) {
   session_->stages = images.reports(0, images.count());
   session_->select_ms = images.select_ms();
   Session* sessions[] = {&*session_};
-  if (!prefill(model, sessions, stream, images.taps(), *cancelled_)) return finish("cancelled");
+  const bool reuses = request_.reuse && prefixes.keeps_any() && is_causal(session_->plan);
+  if (!prefill(model, sessions, stream, images.taps(), *cancelled_, {}, reuses ? &prefixes : nullptr)) {
+    session_->input.reset();
+    return finish("cancelled");
+  }
   model.decoder->logits(stream.hidden.slice(stream.hidden.rows() - 1, 1), logits.resize(*model.ops, {1, config.vocab}));
   std::vector<float> host(static_cast<size_t>(config.vocab));
   model.ops->copy_to_host(logits.view(), host.data());
@@ -60,6 +73,7 @@ void Generation::start(Model& model, ImageCache& cache, Asker ask) {
 void Generation::accept(std::span<const float> logits) {
   SampledToken token = sampler_->sample(logits);
   last_ = token.id;
+  sampled_.push_back(token.id);
   if (std::find(request_.stop_ids.begin(), request_.stop_ids.end(), token.id) != request_.stop_ids.end())
     return finish("stop");
   fresh_.push_back(std::move(token));
@@ -80,6 +94,33 @@ void Generation::step_alone(Model& model) {
   add_decode_ms(timer.milliseconds());
 }
 
+void Generation::leave(Model& model, PrefixCache& prefixes) {
+  if (!session_ || !session_->input) return;
+  const LoweredPlan& plan = session_->plan;
+  DecoderInput& input = *session_->input;
+  KvCache& cache = session_->cache;
+  int64_t length = 0;
+  for (int layer = 0; layer < cache.n_layers(); ++layer) length = std::max(length, cache.length(layer));
+  // The answer's rows count if they ran as a prompt's do. What was drawn last has not run, or was a wrong guess.
+  const bool same = plan.decode == plan.prefill && !plan.exit;
+  const int64_t said =
+      same ? std::clamp(static_cast<int64_t>(sampled_.size()) - 1, int64_t{0}, length - input.count()) : 0;
+  const int64_t count = input.count() + said;
+  for (int layer = 0; layer < cache.n_layers(); ++layer)
+    cache.drop_last(layer, std::max(int64_t{0}, cache.length(layer) - count));
+  if (said > 0) {
+    DeviceArray memory;
+    const Tensor rows = memory.resize(*model.ops, {said, model.decoder->config().d_model});
+    model.decoder->embed(std::span(sampled_).first(static_cast<size_t>(said)), rows);
+    const size_t begin = input.rows.size();
+    input.rows.resize(begin + static_cast<size_t>(rows.elements()));
+    model.ops->copy_to_host(rows, input.rows.data() + begin);
+    for (int64_t i = 0; i < said; ++i) input.positions.push_back(input.positions.back() + 1);
+  }
+  prefixes.insert(std::move(input), std::move(cache));
+  session_->input.reset();
+}
+
 EndReport Generation::report() const {
   EndReport report;
   report.finish_reason = finish_reason_;
@@ -89,7 +130,10 @@ EndReport Generation::report() const {
   report.generated_tokens = generated_;
   report.timings = timings_;
   report.kv_rows = kv_rows_;
-  if (session_) report.stages = session_->stages;
+  if (session_) {
+    report.stages = session_->stages;
+    report.cached_rows = session_->cached_rows;
+  }
   if (speculation_) report.draft = speculation_->report();
   if (early_exit_) report.exit = early_exit_->report();
   return report;

@@ -22,8 +22,11 @@ class Generation {
       : id_(id), request_(std::move(request)), cancelled_(std::move(cancelled)) {}
 
   // Checks the request, encodes its images, prefills and samples the first token. Afterwards it is finished() or has a
-  // token pending. ask: the request's caller, for stages that do. Throws what the request deserves.
-  void start(Model& model, ImageCache& cache, Asker ask);
+  // token pending. prefixes: of earlier requests. ask: the request's caller, for stages that do. Throws what the
+  // request deserves.
+  void start(Model& model, ImageCache& cache, PrefixCache& prefixes, Asker ask);
+  // Of a finished one: leaves its keys and values to later prompts that begin like it, if it may and they are whole.
+  void leave(Model& model, PrefixCache& prefixes);
 
   // Samples from the logits of this request's last row (vocab).
   void accept(std::span<const float> logits);
@@ -65,6 +68,7 @@ class Generation {
   int64_t generated_ = 0;
   int32_t last_ = -1;
   std::vector<SampledToken> fresh_;
+  std::vector<int32_t> sampled_;  // all of them
   std::string finish_reason_;
 };
 

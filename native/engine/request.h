@@ -31,6 +31,7 @@ struct GenerateRequest {
   int64_t max_tokens = 0;
   std::vector<int32_t> stop_ids;
   bool keep_lists = false;
+  bool reuse = false;  // keys and values of earlier requests with the same beginning, and leave its own
 };
 
 struct ForwardRequest {
@@ -92,6 +93,7 @@ struct EndReport {
   int64_t prompt_rows = 0;
   int64_t visual_rows = 0;
   int64_t cached_images = 0;  // whose rows were known from earlier requests
+  int64_t cached_rows = 0;    // whose keys and values were known from earlier requests
   int64_t generated_tokens = 0;
   std::vector<StageReport> stages;
   Timings timings;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/prefix_cache.h"
 #include "engine/request.h"
 #include "model/decoder/decoder.h"
 #include "prune/plan.h"
@@ -36,8 +38,10 @@ struct Session {
   KvCache cache;
   CacheState cache_state;  // what the plan's stages on the cache know
   std::vector<int32_t>
-      next_position;  // (n_layers) position id of the next generated row; layers differ after `compact`
-  Asker ask;          // its caller
+      next_position;                  // (n_layers) position id of the next generated row; layers differ after `compact`
+  Asker ask;                          // its caller
+  std::optional<DecoderInput> input;  // what entered the decoder, where later prompts may go on from it
+  int64_t cached_rows = 0;            // of it, whose keys and values were known
   std::vector<StageReport> stages;
   double select_ms = 0;
 };

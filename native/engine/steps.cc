@@ -1,5 +1,7 @@
 #include "engine/steps.h"
 
+#include <algorithm>
+
 #include "engine/cache_stages.h"
 #include "engine/hooks.h"
 
@@ -27,12 +29,32 @@ Tensor run_tokens(Model& model, std::span<Session* const> sessions, std::span<co
   return stream.hidden;
 }
 
+// Takes keys and values of the session's beginning from prefixes, as far as they are known, and those rows from the
+// stream.
+void resume(Ops& ops, Session& session, RowStream& stream, PrefixCache& prefixes) {
+  std::vector<float> rows(static_cast<size_t>(stream.hidden.elements()));
+  ops.copy_to_host(stream.hidden, rows.data());
+  session.input = {session.plan.prefill, stream.positions, std::move(rows)};
+  const int64_t known = session.cached_rows = prefixes.resume(*session.input, session.cache);
+  stream.hidden = stream.hidden.slice(known, stream.hidden.rows() - known);
+  stream.positions.erase(stream.positions.begin(), stream.positions.begin() + known);
+  if (!stream.sizes.empty()) stream.sizes.erase(stream.sizes.begin(), stream.sizes.begin() + known);
+  Sequence& sequence = stream.sequences.front();
+  sequence.count -= known;
+  sequence.origin.erase(sequence.origin.begin(), sequence.origin.begin() + known);
+  for (Span& span : sequence.spans) {
+    span.count -= std::clamp(known - span.begin, int64_t{0}, span.count);
+    span.begin = std::max(int64_t{0}, span.begin - known);
+  }
+}
+
 }  // namespace
 
 bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream, const std::vector<TapValues>& taps,
-             const std::atomic<bool>& cancelled, std::span<DepthReport> depth) {
+             const std::atomic<bool>& cancelled, std::span<DepthReport> depth, PrefixCache* prefixes) {
   PrefillHook hook(*model.ops, *model.decoder, sessions, taps);
   hook.projected(stream);
+  if (prefixes != nullptr) resume(*model.ops, *sessions.front(), stream, *prefixes);
   if (depth.empty()) {
     if (!model.decoder->forward(stream, caches_of(sessions), hook, cancelled)) return false;
   } else {

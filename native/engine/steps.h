@@ -16,9 +16,10 @@ namespace fovea {
 
 // Runs the prompts in stream, one sequence per session, through the decoder, executing each session's plan. taps: what
 // the tower noted, per image of the request. Afterwards stream holds the rows that are left. Returns false if
-// cancelled. depth: empty, or a report per session to fill with what every layer did.
+// cancelled. depth: empty, or a report per session to fill with what every layer did. prefixes: for one session whose
+// plan has no stage behind `projected`; rows at its beginning that are known there do not run again.
 bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream, const std::vector<TapValues>& taps,
-             const std::atomic<bool>& cancelled, std::span<DepthReport> depth = {});
+             const std::atomic<bool>& cancelled, std::span<DepthReport> depth = {}, PrefixCache* prefixes = nullptr);
 
 // Appends one token to each session: ids (n_sessions) to logits (n_sessions, vocab). hidden is memory to reuse.
 // All sessions must agree on which sub-layers run while decoding.

@@ -22,7 +22,7 @@ class Listener {
   using Reaction = std::function<void(Engine&, const Event&)>;  // on the engine's thread
 
   explicit Listener(Reaction reaction = {}) : reaction_(std::move(reaction)) {
-    engine_.emplace(load_variant("f32-untied-gqa4", "auto", 1), size_t{1} << 20,
+    engine_.emplace(load_variant("f32-untied-gqa4", "auto", 1), CacheBytes{size_t{1} << 20, size_t{1} << 20},
                     [this](Event event) { hear(std::move(event)); });
   }
 

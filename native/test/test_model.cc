@@ -230,7 +230,7 @@ TEST("Every tiny checkpoint loads in every dtype, and keeping all rows gives the
       request.input_ids = prompt_ids(*model, 1, 6, 4);
       request.attention_mask.assign(request.input_ids.size(), 1);
       ImageCache cache(0);
-      const ForwardReport plain = forward_pass(*model, cache, request, kNever);
+      const ForwardReport plain = forward_pass(*model, cache, request, {}, kNever);
       request.plan =
           R"({"positions":"compact","stages":[{"name":"all","hook":"projected","steps":[
             {"do":"select","by":"maxMin","features":"hidden","to":"k",
@@ -238,7 +238,7 @@ TEST("Every tiny checkpoint loads in every dtype, and keeping all rows gives the
            {"name":"all","hook":"decoder-layer","layer":1,"steps":[{"do":"probe","queries":"last","to":"a"},
             {"do":"select","by":"topK","score":"a","to":"k","keep":{"ratio":1,"of":"decoder","rounding":"trunc"}},
             {"do":"gather","rows":"k"}]}],"skip":[]})";
-      const ForwardReport kept = forward_pass(*model, cache, request, kNever);
+      const ForwardReport kept = forward_pass(*model, cache, request, {}, kNever);
       CHECK(plain.logits.shape ==
             (std::vector<int64_t>{1, static_cast<int64_t>(request.input_ids.size()), model->decoder->config().vocab}));
       CHECK(same_floats(plain.logits.data, kept.logits.data));

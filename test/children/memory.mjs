@@ -31,7 +31,7 @@ function randomFrom(seed) {
 
 /** Rounds that abort a generation at a random point between preprocessing and the last tokens. */
 async function abortRounds() {
-  const model = await loadModel("fovea-mini");
+  const model = await loadModel("fovea-mini", { kvCacheBytes: 2 ** 22 });
   const random = randomFrom(20261122);
   const request = { messages, temperature: 100, seed: 1, maxTokens: 24 };
   const { total } = (await model.generate(request)).timings;
@@ -55,7 +55,7 @@ async function abortRounds() {
 async function loadRounds() {
   return {
     round: async () => {
-      const model = await loadModel("fovea-mini");
+      const model = await loadModel("fovea-mini", { kvCacheBytes: 2 ** 22 });
       await model.generate({ messages, maxTokens: 1 });
       await model.dispose();
     },

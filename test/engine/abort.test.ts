@@ -69,8 +69,16 @@ describe("an AbortSignal", () => {
 
   it("while the image is encoded or the prompt read: the engine is free within a layer or two", async () => {
     const messages = ask("What is this?", 0, 1, 2, 3, 4, 5);
-    const options = { messages, maxTokens: 1, cacheImages: false };
-    const { preprocess, encode, prefill } = (await model.generate(options)).timings;
+    const options = { messages, maxTokens: 1, cache: false };
+    // The fastest of some: what is aborted after a share of it must not have ended by then.
+    const fastest = { preprocess: Infinity, encode: Infinity, prefill: Infinity };
+    for (let i = 0; i < 4; i++) {
+      const { timings } = await model.generate(options);
+      for (const phase of ["preprocess", "encode", "prefill"] as const) {
+        fastest[phase] = Math.min(fastest[phase], timings[phase]);
+      }
+    }
+    const { preprocess, encode, prefill } = fastest;
     const inputs = await model.process(messages);
     for (const share of [0.05, 0.2, 0.4, 0.6]) {
       const late: number[] = [];

@@ -39,7 +39,7 @@ const plans: Record<string, Plan> = {
 /** What a draft must not change. */
 async function said(options: GenerateOptions) {
   const { text, tokens, finishReason, usage } = await model.generate(options);
-  const { draft, cachedImages: _, ...rest } = usage; // the second request about a picture finds its rows
+  const { draft, cachedImages: _, cachedRows: __, ...rest } = usage; // a second request finds what the first one left
   return { reply: { text, tokens, finishReason, usage: rest }, draft };
 }
 

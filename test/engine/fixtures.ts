@@ -24,8 +24,13 @@ export function longAnswer(maxTokens: number, seed = 1): Pick<GenerateOptions, "
   return { temperature: 100, seed, maxTokens };
 }
 
-/** What must not change between two runs of the same request; whether its images were still known may. */
-export function content({ text, tokens, finishReason, usage: { cachedImages: _, ...usage } }: Reply): unknown {
+/** What must not change between two runs of the same request; what of it was still known may. */
+export function content({
+  text,
+  tokens,
+  finishReason,
+  usage: { cachedImages: _, cachedRows: __, ...usage },
+}: Reply): unknown {
   return { text, tokens, finishReason, usage };
 }
 

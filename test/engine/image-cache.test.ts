@@ -6,8 +6,8 @@ const scene = "model/examples/scene.png";
 const cars = "model/examples/cars.png";
 
 /** Asks about pictures; returns what of the reply does not depend on the clock. */
-async function ask(model: Model, question: string, images: string[], plan: Plan = {}, cacheImages?: boolean) {
-  const options = cacheImages === undefined ? {} : { cacheImages };
+async function ask(model: Model, question: string, images: string[], plan: Plan = {}, cache?: boolean) {
+  const options = cache === undefined ? {} : { cache };
   const { text, usage, timings } = await model.generate({
     messages: [{ role: "user", content: question }],
     images,
@@ -34,7 +34,7 @@ describe("images are encoded once", () => {
     expect(first.usage.cachedImages).toBe(0);
     const second = await ask(model, "How many dogs are there?", [scene]);
     expect(second.usage.cachedImages).toBe(1);
-    expect({ ...second.usage, cachedImages: 0 }).toEqual(fresh.usage);
+    expect({ ...second.usage, cachedImages: 0, cachedRows: 0 }).toEqual(fresh.usage);
     expect(second.text).toBe(fresh.text);
   });
 
@@ -57,7 +57,7 @@ describe("images are encoded once", () => {
     const cached = await ask(model, "How many dogs are there?", [scene], plan);
     expect(cached.usage.cachedImages).toBe(1);
     const fresh = await ask(model, "How many dogs are there?", [scene], plan, false);
-    expect(fresh.usage).toEqual({ ...cached.usage, cachedImages: 0 });
+    expect(fresh.usage).toEqual({ ...cached.usage, cachedImages: 0, cachedRows: 0 });
   });
 });
 

@@ -34,6 +34,7 @@ export const fakeReply: Reply = {
     promptRows: 271,
     visualRows: 256,
     cachedImages: 0,
+    cachedRows: 0,
     generatedTokens: 5,
     stages: [
       { name: "divPrune", hook: "projected", images: [{ rowsIn: 256, rowsOut: 64 }] },

@@ -87,10 +87,7 @@ describe("asking", () => {
     await evaluate({ model, questions: questionSet(6, { suffix: "Be brief." }), maxTokens: 5 });
     const asked = [0, 3, 1, 4, 2, 5].map((n) => `Question ${n}?\nBe brief.`);
     expect(model.asked).toEqual([...asked, ...asked]); // the second time to measure
-    expect(model.requests.map(({ cacheImages }) => cacheImages)).toEqual([
-      ...Array(6).fill(true),
-      ...Array(6).fill(false),
-    ]);
+    expect(model.requests.map(({ cache }) => cache)).toEqual([...Array(6).fill(true), ...Array(6).fill(false)]);
     expect(model.requests[0]).toMatchObject({ maxTokens: 5, plan: {}, images: [new Uint8Array([0])] });
     expect(model.requests[0]?.temperature).toBeUndefined();
     expect(model.mostAtOnce).toBe(1);

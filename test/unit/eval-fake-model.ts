@@ -57,7 +57,16 @@ function reply(text: string, isPruned: boolean): Reply {
     text: ` ${text} `,
     tokens: [],
     finishReason: "stop",
-    usage: { promptRows: 270, cachedImages: 0, visualRows: 256, generatedTokens: 3, stages, skipped: [], kvRows: [] },
+    usage: {
+      promptRows: 270,
+      cachedImages: 0,
+      cachedRows: 0,
+      visualRows: 256,
+      generatedTokens: 3,
+      stages,
+      skipped: [],
+      kvRows: [],
+    },
     timings: {
       preprocess: 1,
       queue: 0,

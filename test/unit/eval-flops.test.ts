@@ -6,7 +6,17 @@ import type { Usage } from "../../lib/index.js";
 const model = { nLayers: 32, dModel: 4096, dFf: 11008 };
 
 function usage(promptRows: number, visualRows: number, more: Partial<Usage> = {}): Usage {
-  return { promptRows, visualRows, cachedImages: 0, generatedTokens: 1, stages: [], skipped: [], kvRows: [], ...more };
+  return {
+    promptRows,
+    visualRows,
+    cachedImages: 0,
+    cachedRows: 0,
+    generatedTokens: 1,
+    stages: [],
+    skipped: [],
+    kvRows: [],
+    ...more,
+  };
 }
 
 const pyramid = [8, 16, 24].map((layer, i) => ({

@@ -58,7 +58,12 @@ test("FOVEA_NATIVE_PATH is loaded instead of anything else", () => {
   write("build/Release/fovea.node", "not a library");
   const fake = write("fake.cjs", "module.exports = { load: () => 'fake' };");
   expect(
-    loadBinding(root, { FOVEA_NATIVE_PATH: fake }).load("", { dtype: "auto", threads: 1, imageCacheBytes: 0 }),
+    loadBinding(root, { FOVEA_NATIVE_PATH: fake }).load("", {
+      dtype: "auto",
+      threads: 1,
+      imageCacheBytes: 0,
+      kvCacheBytes: 0,
+    }),
   ).toBe("fake");
 });
 

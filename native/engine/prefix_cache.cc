@@ -1,0 +1,62 @@
+#include "engine/prefix_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fovea {
+
+int64_t DecoderInput::common(const DecoderInput& other) const {
+  if (run != other.run) return 0;
+  const int64_t most = std::min(count(), other.count());
+  const size_t width = most == 0 ? 0 : rows.size() / positions.size();
+  int64_t n = 0;
+  for (; n < most; ++n) {
+    const auto i = static_cast<size_t>(n);
+    if (positions[i] != other.positions[i]) break;
+    if (std::memcmp(&rows[i * width], &other.rows[i * width], width * sizeof(float)) != 0) break;
+  }
+  return n;
+}
+
+int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
+  auto best = entries_.end();
+  int64_t most = 0;
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    const int64_t n = std::min(entry->input.common(input), input.count() - 1);
+    if (n <= most) continue;
+    best = entry;
+    most = n;
+  }
+  if (best == entries_.end()) return 0;
+  for (int layer = 0; layer < cache.n_layers(); ++layer) {
+    if (best->cache.length(layer) == 0) continue;  // its attention does not run
+    cache.append(layer, best->cache.keys(layer).slice(0, most), best->cache.values(layer).slice(0, most));
+  }
+  entries_.splice(entries_.begin(), entries_, best);
+  return most;
+}
+
+void PrefixCache::insert(DecoderInput input, KvCache cache) {
+  cache.shrink();
+  const size_t bytes = cache.bytes() + input.rows.size() * sizeof(float) + input.positions.size() * sizeof(int32_t);
+  if (bytes > max_bytes_) return;
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto here = entry++;
+    if (here->input.common(input) == here->input.count()) remove(here);
+  }
+  while (bytes_ + bytes > max_bytes_) remove(std::prev(entries_.end()));
+  entries_.push_front({std::move(input), std::move(cache), bytes});
+  bytes_ += bytes;
+}
+
+void PrefixCache::remove(std::list<Entry>::iterator entry) {
+  bytes_ -= entry->bytes;
+  entries_.erase(entry);
+}
+
+void PrefixCache::clear() {
+  entries_.clear();
+  bytes_ = 0;
+}
+
+}  // namespace fovea

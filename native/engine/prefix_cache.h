@@ -1,0 +1,56 @@
+// Keys and values of earlier requests, so that a prompt that begins like one of them is prefilled from where it
+// differs.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <vector>
+
+#include "model/kv_cache.h"
+#include "prune/plan.h"
+
+namespace fovea {
+
+// The rows that entered decoder layer 0, and what runs: where no stage acts deeper, all that the keys and values of a
+// causal decoder depend on, each row's on the rows up to it. Token ids or pictures need not be compared.
+struct DecoderInput {
+  std::vector<SubLayers> run;      // (n_layers)
+  std::vector<int32_t> positions;  // (n)
+  std::vector<float> rows;         // (n, d_model)
+
+  int64_t count() const { return static_cast<int64_t>(positions.size()); }
+  // Rows at the beginning that are the same, bit for bit.
+  int64_t common(const DecoderInput& other) const;
+};
+
+// The most recently used ones that fit into a number of bytes. Engine thread only.
+class PrefixCache {
+ public:
+  explicit PrefixCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  // Appends to an empty cache the keys and values of the longest beginning of input that is known, but never of its
+  // last row, whose logits are wanted. Returns the number of rows.
+  int64_t resume(const DecoderInput& input, KvCache& cache);
+
+  // cache holds the rows of input, and no others. Those that input goes on from need not be kept any longer.
+  void insert(DecoderInput input, KvCache cache);
+
+  bool keeps_any() const { return max_bytes_ > 0; }
+  void clear();
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    DecoderInput input;
+    KvCache cache;
+    size_t bytes;
+  };
+
+  void remove(std::list<Entry>::iterator entry);
+
+  size_t max_bytes_;
+  size_t bytes_ = 0;
+  std::list<Entry> entries_;  // the one used last comes first
+};
+
+}  // namespace fovea
