@@ -15,34 +15,38 @@ const clip = (preprocessor: object, processor: object = { patch_size: 14 }, mode
 describe("CLIP preprocessing", () => {
   it("of the embedded model", async () => {
     const preprocessor = await loadImagePreprocessor(embedded);
-    const spec = preprocessor.spec(640, 480);
+    const spec = preprocessor.cut(640, 480).tiles[0] as PreprocessSpec;
     expect(spec.resize).toEqual({ width: 298, height: 224 });
     expect(spec.window).toEqual({ left: 37, top: 0, width: 224, height: 224 });
     expect(spec.filter).toBe("bicubic");
     expect(255 * spec.scale[0] + spec.offset[0]).toBeCloseTo((1 - 0.48145466) / 0.26862954, 6);
     expect(spec.offset[2]).toBeCloseTo(-0.40821073 / 0.27577711, 6);
-    expect(preprocessor.rows(640, 480)).toBe(256);
-    expect(preprocessor.spec(224, 224).resize).toBeNull();
+    expect(preprocessor.placeholder(640, 480)).toEqual([256]);
+    expect(preprocessor.cut(224, 224).tiles[0]?.resize).toBeNull();
   });
 
   it("reads the old and the new spellings of sizes", () => {
-    const expected = clip({ size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 } }).spec(500, 400);
+    const expected = clip({ size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 } }).cut(500, 400)
+      .tiles[0] as PreprocessSpec;
     expect(expected.resize).toEqual({ width: 420, height: 336 });
-    expect(clip({ size: 336, crop_size: 336 }).spec(500, 400)).toEqual(expected);
-    const box = clip({ size: { height: 20, width: 30 }, do_center_crop: false }).spec(500, 400);
+    expect(clip({ size: 336, crop_size: 336 }).cut(500, 400).tiles[0]).toEqual(expected);
+    const box = clip({ size: { height: 20, width: 30 }, do_center_crop: false }).cut(500, 400)
+      .tiles[0] as PreprocessSpec;
     expect(box.resize).toEqual({ width: 30, height: 20 });
     expect(box.window).toEqual({ left: 0, top: 0, width: 30, height: 20 });
   });
 
   it("follows the do_* flags", () => {
-    const plain = clip({ do_resize: false, do_center_crop: false, do_rescale: false, do_normalize: false }).spec(9, 7);
+    const plain = clip({ do_resize: false, do_center_crop: false, do_rescale: false, do_normalize: false }).cut(9, 7)
+      .tiles[0] as PreprocessSpec;
     expect(plain).toMatchObject({ resize: null, window: { left: 0, top: 0, width: 9, height: 7 } });
     expect([plain.scale, plain.offset]).toEqual([
       [1, 1, 1],
       [0, 0, 0],
     ]);
-    expect(clip({ do_normalize: false }).spec(9, 7).scale).toEqual([1 / 255, 1 / 255, 1 / 255]);
-    const bytes = clip({ do_rescale: false, image_mean: [10, 20, 30], image_std: [2, 4, 5] }).spec(9, 7);
+    expect(clip({ do_normalize: false }).cut(9, 7).tiles[0]?.scale).toEqual([1 / 255, 1 / 255, 1 / 255]);
+    const bytes = clip({ do_rescale: false, image_mean: [10, 20, 30], image_std: [2, 4, 5] }).cut(9, 7)
+      .tiles[0] as PreprocessSpec;
     expect([bytes.scale, bytes.offset]).toEqual([
       [0.5, 0.25, 0.2],
       [-5, -5, -6],
@@ -50,12 +54,15 @@ describe("CLIP preprocessing", () => {
   });
 
   it("knows Pillow's filters", () => {
-    const names = [0, 1, 2, 3, 4, 5].map((resample) => clip({ resample }).spec(9, 7).filter);
+    const names = [0, 1, 2, 3, 4, 5].map((resample) => clip({ resample }).cut(9, 7).tiles[0]?.filter);
     expect(names).toEqual(["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]);
   });
 
   it("pads what is smaller than the crop", () => {
-    expect(clip({ do_resize: false, crop_size: 224 }).spec(221, 300).window).toMatchObject({ left: -1, top: 38 });
+    expect(clip({ do_resize: false, crop_size: 224 }).cut(221, 300).tiles[0]?.window).toMatchObject({
+      left: -1,
+      top: 38,
+    });
   });
 
   it.each<[string, object]>([
@@ -78,9 +85,9 @@ describe("CLIP preprocessing", () => {
   });
 
   it("refuses images so narrow that resizing explodes", () => {
-    expect(clip({}).spec(1, 292).resize).toEqual({ width: 224, height: 65408 });
-    expect(() => clip({}).spec(1, 293)).toThrow(/aspect ratio/);
-    expect(() => clip({}).spec(40000, 2, 4)).toThrow(
+    expect(clip({}).cut(1, 292).tiles[0]?.resize).toEqual({ width: 224, height: 65408 });
+    expect(() => clip({}).cut(1, 293)).toThrow(/aspect ratio/);
+    expect(() => clip({}).cut(40000, 2, 4)).toThrow(
       expect.objectContaining({
         code: "ERR_FOVEA_IMAGE",
         message: expect.stringMatching(/Image 4: 40000 x 2 .*aspect ratio/),
@@ -90,7 +97,7 @@ describe("CLIP preprocessing", () => {
 });
 
 describe("rows per image", () => {
-  const rows = (processor: object, model: object = {}) => clip({}, processor, model).rows(640, 480);
+  const rows = (processor: object, model: object = {}) => clip({}, processor, model).placeholder(640, 480)[0];
 
   it("follow the processor's file", () => {
     expect(rows({ patch_size: 14, num_additional_image_tokens: 1, vision_feature_select_strategy: "default" })).toBe(
@@ -123,7 +130,7 @@ describe("loadImagePreprocessor", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   it("works without processor_config.json", async () => {
-    expect((await loadImagePreprocessor(folder)).rows(10, 10)).toBe(256);
+    expect((await loadImagePreprocessor(folder)).placeholder(10, 10)).toEqual([256]);
   });
 
   it("finds the image processor inside processor_config.json", async () => {
@@ -132,7 +139,7 @@ describe("loadImagePreprocessor", () => {
       join(folder, "processor_config.json"),
       JSON.stringify({ image_processor: { size: 112, crop_size: 112 } }),
     );
-    expect((await loadImagePreprocessor(folder)).rows(10, 10)).toBe(64);
+    expect((await loadImagePreprocessor(folder)).placeholder(10, 10)).toEqual([64]);
   });
 
   it("names what is missing or unknown", async () => {
@@ -151,17 +158,24 @@ describe("prepareImages", () => {
   const image = (width: number) => ({ width, height: 2, data: new Uint8Array(width * 6) });
   const preprocessor = clip({ size: { height: 28, width: 28 }, crop_size: 28 });
 
+  const resize = async () => {
+    throw new Error("CLIP resizes once, while it scales");
+  };
+
   it("hands every image to the addon, in order", async () => {
     const calls: [number, number, number, PreprocessSpec][] = [];
-    const prepared = await prepareImages([image(3), image(5)], preprocessor, async (rgb, width, height, spec) => {
-      calls.push([rgb.length, width, height, spec]);
-      return new Float32Array(3 * 28 * 28);
+    const prepared = await prepareImages([image(3), image(5)], preprocessor, {
+      resize,
+      preprocess: async (rgb, width, height, spec) => {
+        calls.push([rgb.length, width, height, spec]);
+        return new Float32Array(3 * 28 * 28);
+      },
     });
     expect(calls.map((call) => call.slice(0, 3))).toEqual([
       [18, 3, 2],
       [30, 5, 2],
     ]);
-    expect(prepared.rows).toEqual([4, 4]);
+    expect(prepared.placeholders).toEqual([[4], [4]]);
     expect(prepared.sizes).toEqual([
       { width: 3, height: 2 },
       { width: 5, height: 2 },
@@ -173,7 +187,7 @@ describe("prepareImages", () => {
   });
 
   it("names the image that fails and stops when aborted", async () => {
-    const never = async () => new Float32Array();
+    const never = { resize, preprocess: async () => new Float32Array() };
     await expect(prepareImages([image(3), Buffer.from("x")], preprocessor, never)).rejects.toThrow(/Image 1:/);
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(prepareImages([image(3)], preprocessor, never, { signal })).rejects.toThrow("enough");
