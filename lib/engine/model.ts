@@ -249,7 +249,10 @@ export class Model {
   ): Promise<Prompt> {
     const parsed = parseMessages(messages, { images });
     const ids = encodeChat(io.tokenizer, io.template, parsed.messages, { maxTokens: this.info.contextLength });
-    const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), this.#hub.binding, { signal });
+    const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), this.#hub.binding, {
+      signal,
+      maxRows: this.info.contextLength,
+    });
     this.#check(signal);
     const { placeholders, images: pixels } = prepared;
     const inputIds = expandImages(ids, this.info.imageTokenId, placeholders, (text) =>

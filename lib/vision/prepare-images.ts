@@ -1,3 +1,4 @@
+import { FoveaError } from "../errors.js";
 import type { NativeBinding, NativePixels, PreprocessSpec } from "../native/binding.js";
 import { type DecodeOptions, decodeImage } from "./decode.js";
 import type { ImageInput } from "./image-input.js";
@@ -18,14 +19,27 @@ export async function prepareImages(
   inputs: readonly ImageInput[],
   preprocessor: ImagePreprocessor,
   { preprocess, resize }: Pick<NativeBinding, "preprocess" | "resize">,
-  options: Pick<DecodeOptions, "maxBytes" | "maxPixels"> & { signal?: AbortSignal | undefined } = {},
+  options: Pick<DecodeOptions, "maxBytes" | "maxPixels"> & {
+    signal?: AbortSignal | undefined;
+    /** Refuse images with more rows together, before there are pixels of them all. */
+    maxRows?: number;
+  } = {},
 ): Promise<PreparedImages> {
-  const { signal, ...limits } = options;
+  const { signal, maxRows = Number.POSITIVE_INFINITY, ...limits } = options;
   const prepared: PreparedImages = { images: [], placeholders: [], sizes: [] };
+  let rows = 0;
   for (const [index, input] of inputs.entries()) {
     signal?.throwIfAborted();
     const { width, height, data } = await decodeImage(input, { ...limits, index });
     const { resizes, tiles } = preprocessor.cut(width, height, index);
+    const placeholder = preprocessor.placeholder(width, height);
+    for (const part of placeholder) rows += typeof part === "number" ? part : 0;
+    if (rows > maxRows) {
+      throw new FoveaError(
+        "ERR_FOVEA_CONTEXT_LENGTH",
+        `Images 0 to ${index} alone have ${rows} rows; this model's context holds ${maxRows}. Use fewer or smaller images.`,
+      );
+    }
     let picture = { width, height, data };
     for (const size of resizes) {
       if (size.width === picture.width && size.height === picture.height) continue;
@@ -37,7 +51,7 @@ export async function prepareImages(
       const pixels = await preprocess(picture.data, picture.width, picture.height, tile);
       prepared.images.push({ pixels, width: tile.window.width, height: tile.window.height });
     }
-    prepared.placeholders.push(preprocessor.placeholder(width, height));
+    prepared.placeholders.push(placeholder);
     prepared.sizes.push({ width, height });
   }
   return prepared;

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
+import { methods } from "../../lib/prune/registry.js";
 import { expectClose } from "./compare.js";
 import { readGolden } from "./read-golden.js";
 
@@ -94,5 +95,16 @@ describe.each(["idefics3", "smolvlm"])("%s as transformers runs it", (name) => {
     await expect(
       model.process(messagesOf("tall"), { plan: { stages: [{ method: "downscale", keep: 0.5 }] } }),
     ).rejects.toMatchObject({ code: "ERR_FOVEA_PLAN", message: expect.stringContaining("downscale") });
+  });
+
+  const refused = ["downscale", "fasterVlm", "pixelPrune", "scope", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
+  const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
+  it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
+    const inputs = await inputsOf("tall");
+    const plain = await model.forward(inputs, { logitsToKeep: 1 });
+    const plan = { stages: [{ method, ...keepAll }] };
+    const pruned = await model.forward({ ...inputs, plan }, { logitsToKeep: 1 }).catch((thrown: unknown) => thrown);
+    if (refused.includes(method)) expect(pruned).toMatchObject({ code: "ERR_FOVEA_PLAN" });
+    else expect(pruned).toMatchObject({ logits: plain.logits });
   });
 });

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PreprocessSpec } from "../../lib/native/binding.js";
 import { createClipPreprocessor } from "../../lib/vision/clip.js";
+import { createIdefics3Preprocessor } from "../../lib/vision/idefics3.js";
 import { prepareImages } from "../../lib/vision/prepare-images.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 
@@ -154,6 +155,68 @@ describe("loadImagePreprocessor", () => {
   });
 });
 
+describe("Idefics3 preprocessing", () => {
+  const idefics3 = (preprocessor: object, processor: object = { image_seq_len: 64 }) =>
+    createIdefics3Preprocessor({ preprocessor: { ...preprocessor }, processor: { ...processor }, model: {} });
+  const smolvlm = { size: { longest_edge: 2048 }, max_image_size: { longest_edge: 512 } };
+
+  it("of SmolVLM makes 17 tiles of a square picture, however small", () => {
+    const { resizes, tiles } = idefics3(smolvlm).cut(10, 10);
+    expect(resizes).toEqual([
+      { width: 2048, height: 2048 },
+      { width: 2048, height: 2048 },
+    ]);
+    expect(tiles).toHaveLength(17);
+    expect(tiles[5]).toMatchObject({ resize: null, window: { left: 512, top: 512, width: 512, height: 512 } });
+    expect(tiles[16]?.resize).toEqual({ width: 512, height: 512 });
+    expect(tiles[0]?.filter).toBe("lanczos");
+  });
+
+  it("sees a picture whole that is not to be split, or that is one tile", () => {
+    for (const options of [
+      { ...smolvlm, do_image_splitting: false },
+      { ...smolvlm, size: { longest_edge: 512 } },
+    ]) {
+      const preprocessor = idefics3(options);
+      expect(preprocessor.cut(100, 100).tiles).toHaveLength(1);
+      expect(preprocessor.placeholder(100, 100)).toEqual([
+        "<fake_token_around_image><global-img>",
+        64,
+        "<fake_token_around_image>",
+      ]);
+    }
+  });
+
+  it("bounds tiles and sizes", () => {
+    const many = idefics3({ size: { longest_edge: 4096 }, max_image_size: { longest_edge: 64 } });
+    expect(() => many.cut(10, 10, 3)).toThrow(/Image 3: 10 x 10 would be cut into 4096 tiles; at most 1024/);
+    expect(() => idefics3({ do_resize: false, max_image_size: 16384 }).cut(16385, 16384)).toThrow(
+      /aspect ratio|resized/,
+    );
+    // Longer edges than 4096 are cut down to it.
+    expect(idefics3({ size: { longest_edge: 9000 }, max_image_size: 4096 }).cut(20, 10).resizes).toEqual([
+      { width: 4096, height: 2048 },
+      { width: 4096, height: 4096 },
+    ]);
+  });
+
+  it.each([
+    ["size", { size: { longest_edge: 0 } }],
+    ["max_image_size", { max_image_size: { longest_edge: 1e9 } }],
+    ["do_image_splitting", { do_image_splitting: 1 }],
+    ["image_std", { image_std: [0, 1, 1] }],
+  ])("refuses a damaged file: %s", (key, preprocessor) => {
+    expect(() => idefics3(preprocessor)).toThrow(
+      expect.objectContaining({ code: "ERR_FOVEA_MODEL_FORMAT", message: expect.stringContaining(key) }),
+    );
+  });
+
+  it("refuses to make pictures smaller, by the method's name", () => {
+    expect(idefics3(smolvlm).smaller(1).cut(10, 10).tiles).toHaveLength(17);
+    expect(() => idefics3(smolvlm).smaller(0.5)).toThrow(/downscale/);
+  });
+});
+
 describe("prepareImages", () => {
   const image = (width: number) => ({ width, height: 2, data: new Uint8Array(width * 6) });
   const preprocessor = clip({ size: { height: 28, width: 28 }, crop_size: 28 });
@@ -184,6 +247,15 @@ describe("prepareImages", () => {
       [28, 28],
       [28, 28],
     ]);
+  });
+
+  it("refuses images that no context holds before it makes pixels of them all", async () => {
+    let made = 0;
+    const binding = { resize, preprocess: async () => new Float32Array(++made) };
+    await expect(prepareImages([image(3), image(5)], preprocessor, binding, { maxRows: 7 })).rejects.toMatchObject({
+      code: "ERR_FOVEA_CONTEXT_LENGTH",
+    });
+    expect(made).toBe(1);
   });
 
   it("names the image that fails and stops when aborted", async () => {
