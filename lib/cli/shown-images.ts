@@ -1,5 +1,4 @@
 import type { Message, StageReport } from "../index.js";
-import type { PreprocessSpec } from "../native/binding.js";
 import { loadImagePreprocessor } from "../vision/preprocess.js";
 import type { CliModel } from "./context.js";
 import type { Picture } from "./dim-dropped.js";
@@ -35,8 +34,9 @@ async function seenPictures(model: CliModel, messages: Message[]): Promise<Pictu
   if (pixels === undefined) return [];
   const [nImages = 0, , height = 0, width = 0] = pixels.shape;
   const values = pixels.data; // (n_images, 3, height, width)
-  const { scale, offset } = (await loadImagePreprocessor(model.info.path)).cut(width, height)
-    .tiles[0] as PreprocessSpec;
+  const [tile] = (await loadImagePreprocessor(model.info.path)).cut(width, height).tiles; // all are scaled alike
+  if (tile === undefined) return [];
+  const { scale, offset } = tile;
   const plane = height * width;
   return Array.from({ length: nImages }, (_, image) => {
     const data = new Uint8ClampedArray(plane * 3); // rounds and clamps
