@@ -30,7 +30,7 @@ TEMPLATE = (
 # name -> model_type, and what differs: SmolVLM-256M is an idefics3 in published configs, SmolVLM2 a smolvlm.
 MODELS = {
     "idefics3": dict(size=24, patch=6, scale=2, longest=96, tied=False),
-    "smolvlm": dict(size=30, patch=5, scale=3, longest=90, tied=True),
+    "smolvlm": dict(size=32, patch=5, scale=3, longest=96, tied=True),  # 2 pixels of a side are no patch, as at 384 px
 }
 
 
