@@ -31,6 +31,7 @@
       "native/model/decoder/decoder.cc",
       "native/model/decoder/llama.cc",
       "native/model/decoder/rope_frequencies.cc",
+      "native/model/families/idefics3.cc",
       "native/model/families/llava.cc",
       "native/model/kv_cache.cc",
       "native/model/registry.cc",

@@ -7,7 +7,9 @@ import type { ShownImage } from "./show.js";
 /** Brings together what `renderShown` draws: the pictures as the model saw them, and what each stage kept. */
 export async function shownImages(model: CliModel, messages: Message[], stages: StageReport[]): Promise<ShownImage[]> {
   const { tower, imageRows } = model.info;
-  const columns = Math.floor(tower.imageSize / tower.patchSize);
+  // Some projectors make one row of a square of patches; the grid is that of the rows.
+  const patches = Math.floor(tower.imageSize / tower.patchSize);
+  const columns = imageRows < patches ** 2 ? Math.round(Math.sqrt(imageRows)) : patches;
   const grid = { columns, rows: columns };
   // A tower that keeps its class row puts it before the patches.
   const classRows = imageRows - grid.columns * grid.rows;
@@ -32,7 +34,9 @@ async function seenPictures(model: CliModel, messages: Message[]): Promise<Pictu
   if (pixels === undefined) return [];
   const [nImages = 0, , height = 0, width = 0] = pixels.shape;
   const values = pixels.data; // (n_images, 3, height, width)
-  const { scale, offset } = (await loadImagePreprocessor(model.info.path)).spec(width, height);
+  const [tile] = (await loadImagePreprocessor(model.info.path)).cut(width, height).tiles; // all are scaled alike
+  if (tile === undefined) return [];
+  const { scale, offset } = tile;
   const plane = height * width;
   return Array.from({ length: nImages }, (_, image) => {
     const data = new Uint8ClampedArray(plane * 3); // rounds and clamps

@@ -250,13 +250,16 @@ export class Model {
   ): Promise<Prompt> {
     const parsed = parseMessages(messages, { images });
     const ids = encodeChat(io.tokenizer, io.template, parsed.messages, { maxTokens: this.info.contextLength });
-    const preprocess = this.#hub.binding.preprocess.bind(this.#hub.binding);
-    const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), preprocess, {
+    const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), this.#hub.binding, {
       signal,
+      maxRows: this.info.contextLength,
     });
     this.#check(signal);
-    const { rows, images: pixels } = prepared;
-    const inputIds = expandImages(ids, this.info.imageTokenId, rows);
+    const { placeholders, images: pixels } = prepared;
+    const inputIds = expandImages(ids, this.info.imageTokenId, placeholders, (text) =>
+      io.tokenizer.encode(text, { addSpecialTokens: false }),
+    );
+    const rows = placeholders.flat().filter((part) => typeof part === "number");
     const visualRows = rows.reduce((sum, n) => sum + n, 0);
     return { inputIds, images: pixels, shape: { textRows: inputIds.length - visualRows, images: rows } };
   }

@@ -269,6 +269,13 @@ export interface NativeBinding {
   ): { request: number; model: Promise<NativeModel> };
   /** Makes a running load fail within one tensor. */
   cancelLoad(request: number): void;
+  /** rgb (height, width, 3) of bytes to (size.height, size.width, 3) of bytes, on a worker thread. */
+  resize(
+    rgb: Uint8Array,
+    width: number,
+    height: number,
+    size: { width: number; height: number; filter: PreprocessSpec["filter"] },
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /** rgb (height, width, 3) of bytes to (3, window.height, window.width) of f32, on a worker thread. */
   preprocess(rgb: Uint8Array, width: number, height: number, spec: PreprocessSpec): Promise<Float32Array>;
 }

@@ -14,6 +14,8 @@ export interface RenderOptions {
 export class ChatTemplate {
   readonly #template: Template;
   readonly #specialTokens: Record<string, string>;
+  /** Whether the template reads a message's words only from a list of parts, as SmolVLM's does. */
+  readonly #needsParts: boolean;
 
   /** `specialTokens` are the template's variables `bos_token`, `eos_token` and so on. */
   constructor(source: string, specialTokens: Record<string, string> = {}) {
@@ -28,6 +30,7 @@ export class ChatTemplate {
         { cause },
       );
     }
+    this.#needsParts = !this.#shows("words") && this.#shows([{ type: "text", text: "words" }]);
   }
 
   /** The prompt as text, with one image token for each image. */
@@ -36,7 +39,7 @@ export class ChatTemplate {
     try {
       return this.#template.render({
         ...this.#specialTokens,
-        messages,
+        messages: this.#needsParts ? messages.map(inParts) : messages,
         add_generation_prompt: addGenerationPrompt,
       });
     } catch (cause) {
@@ -48,6 +51,21 @@ export class ChatTemplate {
       );
     }
   }
+
+  /** Whether the word of a message that has this content gets into the prompt. */
+  #shows(content: TemplateMessage["content"]): boolean {
+    try {
+      return this.#template
+        .render({ ...this.#specialTokens, messages: [{ role: "user", content }], add_generation_prompt: true })
+        .includes("words");
+    } catch {
+      return false;
+    }
+  }
+}
+
+function inParts({ role, content }: TemplateMessage): TemplateMessage {
+  return { role, content: typeof content === "string" ? [{ type: "text", text: content }] : content };
 }
 
 /** Finds a model's chat template in the places where transformers keeps it. */

@@ -3,21 +3,32 @@ import { FoveaError } from "../errors.js";
 /** No prompt is longer; guards the allocation against absurd row counts. */
 const maxIds = 16 * 1024 * 1024;
 
-/** Replaces the i-th image token of a prompt by `rowsPerImage[i]` copies: one for each visual row. */
+/**
+ * Replaces the i-th image token of a prompt by what `placeholders[i]` says: for a number so many image tokens, one for
+ * each visual row; for text its tokens, by `encode`.
+ */
 export function expandImages(
   ids: readonly number[],
   imageTokenId: number,
-  rowsPerImage: readonly number[],
+  placeholders: readonly (readonly (string | number)[])[],
+  encode: (text: string) => readonly number[],
 ): Int32Array {
-  const placeholders = ids.reduce((count, id) => count + (id === imageTokenId ? 1 : 0), 0);
-  if (placeholders !== rowsPerImage.length) {
+  const found = ids.reduce((count, id) => count + (id === imageTokenId ? 1 : 0), 0);
+  if (found !== placeholders.length) {
     throw new FoveaError(
       "ERR_FOVEA_INVALID_ARGUMENT",
-      `The prompt has ${placeholders} image placeholders for ${rowsPerImage.length} images. Give one image per ` +
+      `The prompt has ${found} image placeholders for ${placeholders.length} images. Give one image per ` +
         "placeholder, and do not write the model's image token into the text.",
     );
   }
-  const total = rowsPerImage.reduce((sum, rows) => sum + rows, ids.length - placeholders);
+  const written = new Map<string, readonly number[]>();
+  const idsOf = (text: string) => {
+    const known = written.get(text) ?? encode(text);
+    written.set(text, known);
+    return known;
+  };
+  const lengthOf = (part: string | number) => (typeof part === "number" ? part : idsOf(part).length);
+  const total = placeholders.flat().reduce<number>((sum, part) => sum + lengthOf(part), ids.length - found);
   if (total > maxIds) {
     throw new FoveaError("ERR_FOVEA_CONTEXT_LENGTH", `The prompt has ${total} rows. Send fewer or smaller images.`);
   }
@@ -25,9 +36,15 @@ export function expandImages(
   let at = 0;
   let image = 0;
   for (const id of ids) {
-    const copies = id === imageTokenId ? (rowsPerImage[image++] as number) : 1;
-    expanded.fill(id, at, at + copies);
-    at += copies;
+    if (id !== imageTokenId) {
+      expanded[at++] = id;
+      continue;
+    }
+    for (const part of placeholders[image++] as readonly (string | number)[]) {
+      if (typeof part === "number") expanded.fill(imageTokenId, at, at + part);
+      else expanded.set(idsOf(part), at);
+      at += lengthOf(part);
+    }
   }
   return expanded;
 }

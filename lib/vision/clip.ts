@@ -3,19 +3,9 @@ import { FoveaError } from "../errors.js";
 import type { JsonObject } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
 import type { PreprocessSpec } from "../native/binding.js";
-import { readBox, readChannels, readFilter, readFlag, readNumber, readSide } from "./config-fields.js";
-import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
-
-interface Size {
-  width: number;
-  height: number;
-}
-
-/** No image may grow beyond the largest one that is decoded: a narrow one would, for a crop that takes little of it. */
-const maxResizedPixels = 64 * 1024 * 1024;
-
-/** What native/image accepts of one side. */
-const maxResizedSide = 65535;
+import { checkResized } from "./check-resized.js";
+import { readBox, readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
+import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
 
 /** Mean and deviation of the images that CLIP was trained on, CLIPImageProcessor's defaults. */
 const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
@@ -35,25 +25,18 @@ export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {
     ? readBox(preprocessor.crop_size ?? 224, "crop_size")
     : null;
   const filter = readFilter(preprocessor, "resample", 3);
-  const { scale, offset } = readScaling(preprocessor);
+  const { scale, offset } = readScaling(preprocessor, clipMean, clipStd);
   const countRows = readRowRule(config);
 
   return {
-    spec(width, height, index = 0) {
+    cut(width, height, index = 0) {
       const size = resizedSize({ width, height });
-      const isTooLarge =
-        size.width * size.height > maxResizedPixels || Math.max(size.width, size.height) > maxResizedSide;
-      if (isTooLarge || size.width < 1 || size.height < 1) {
-        throw new FoveaError(
-          "ERR_FOVEA_IMAGE",
-          `Image ${index}: ${width} x ${height} would be resized to ${size.width} x ${size.height} for this model. ` +
-            "Crop it to a less extreme aspect ratio.",
-        );
-      }
+      checkResized({ width, height }, size, index);
       const isSame = size.width === width && size.height === height;
-      return { resize: isSame ? null : size, filter, window: centreWindow(size, crop ?? size), scale, offset };
+      const window = centreWindow(size, crop ?? size);
+      return { resizes: [], tiles: [{ resize: isSame ? null : size, filter, window, scale, offset }] };
     },
-    rows: (width, height) => countRows(crop ?? resizedSize({ width, height })),
+    placeholder: (width, height) => [countRows(crop ?? resizedSize({ width, height }))],
     smaller: (share) =>
       share === 1
         ? createClipPreprocessor(config)
@@ -103,19 +86,6 @@ function centreWindow(image: Size, window: Size): PreprocessSpec["window"] {
   const start = (inner: number, outer: number) =>
     inner <= outer ? Math.floor((outer - inner) / 2) : 0 - Math.floor((inner - outer) / 2);
   return { left: start(window.width, image.width), top: start(window.height, image.height), ...window };
-}
-
-/** (value * rescale - mean) / std as value * scale + offset. */
-function readScaling(config: JsonObject): Pick<PreprocessSpec, "scale" | "offset"> {
-  const rescale = readFlag(config, "do_rescale", true) ? readNumber(config, "rescale_factor", 1 / 255) : 1;
-  if (!readFlag(config, "do_normalize", true)) return { scale: [rescale, rescale, rescale], offset: [0, 0, 0] };
-  const mean = readChannels(config, "image_mean", clipMean);
-  const std = readChannels(config, "image_std", clipStd);
-  if (std.includes(0)) {
-    throw new FoveaError("ERR_FOVEA_MODEL_FORMAT", 'preprocessor_config.json: "image_std" holds a zero.');
-  }
-  const [r, g, b] = std;
-  return { scale: [rescale / r, rescale / g, rescale / b], offset: [-mean[0] / r, -mean[1] / g, -mean[2] / b] };
 }
 
 /** Visual rows from the size of what the tower sees. */

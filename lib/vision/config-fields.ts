@@ -7,6 +7,9 @@ import type { PreprocessSpec } from "../native/binding.js";
 /** No tower takes larger images; keeps products of two sides well inside integers. */
 const maxSide = 16384;
 
+/** One number for each of red, green and blue. */
+type Channels = [number, number, number];
+
 /** Pillow's codes of its filters. */
 const filters: readonly PreprocessSpec["filter"][] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
 
@@ -25,16 +28,12 @@ export function readNumber(config: JsonObject, key: string, fallback: number): n
 }
 
 /** One number per colour channel, or `fallback`. */
-export function readChannels(
-  config: JsonObject,
-  key: string,
-  fallback: [number, number, number],
-): [number, number, number] {
+export function readChannels(config: JsonObject, key: string, fallback: Channels): Channels {
   const value = config[key] ?? fallback;
   if (!Array.isArray(value) || value.length !== 3 || !value.every((item) => Number.isFinite(item))) {
     throw wrong(key, value, "three numbers");
   }
-  return value as [number, number, number];
+  return value as Channels;
 }
 
 /** A filter by Pillow's code. */
@@ -59,6 +58,23 @@ export function readBox(value: unknown, key: string): { width: number; height: n
   }
   const side = readSide(value, key);
   return { width: side, height: side };
+}
+
+/** (value * rescale - mean) / std as value * scale + offset. */
+export function readScaling(
+  config: JsonObject,
+  defaultMean: Channels,
+  defaultStd: Channels,
+): Pick<PreprocessSpec, "scale" | "offset"> {
+  const rescale = readFlag(config, "do_rescale", true) ? readNumber(config, "rescale_factor", 1 / 255) : 1;
+  if (!readFlag(config, "do_normalize", true)) return { scale: [rescale, rescale, rescale], offset: [0, 0, 0] };
+  const mean = readChannels(config, "image_mean", defaultMean);
+  const std = readChannels(config, "image_std", defaultStd);
+  if (std.includes(0)) {
+    throw new FoveaError("ERR_FOVEA_MODEL_FORMAT", 'preprocessor_config.json: "image_std" holds a zero.');
+  }
+  const [r, g, b] = std;
+  return { scale: [rescale / r, rescale / g, rescale / b], offset: [-mean[0] / r, -mean[1] / g, -mean[2] / b] };
 }
 
 function wrong(key: string, value: unknown, expected: string): FoveaError {

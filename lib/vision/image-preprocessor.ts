@@ -1,12 +1,29 @@
 import type { JsonObject } from "../hub/model-file.js";
 import type { PreprocessSpec } from "../native/binding.js";
 
+/** Width and height in pixels. */
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** What a picture becomes: first it is resized, once or several times, then cut into what the tower sees. */
+export interface PictureCut {
+  /** Sizes that the whole picture takes one after another, rounded to bytes each time, by the filter of the tiles. */
+  resizes: Size[];
+  /** The tower's images, in the order of their rows in the prompt: tiles of the picture after `resizes`. */
+  tiles: PreprocessSpec[];
+}
+
 /** What a model's family does to a decoded image before the vision tower sees it. */
 export interface ImagePreprocessor {
   /** Geometry and scaling for an image of this size. `index` is its position in the request, for errors. */
-  spec(width: number, height: number, index?: number): PreprocessSpec;
-  /** Visual rows that an image of this size takes in the prompt. */
-  rows(width: number, height: number): number;
+  cut(width: number, height: number, index?: number): PictureCut;
+  /**
+   * What an image's placeholder becomes in the prompt: text, which may hold special tokens, and numbers of visual rows,
+   * one for each tile.
+   */
+  placeholder(width: number, height: number): (string | number)[];
   /** The same for pictures of which the tower sees a smaller square of `share` of its side. */
   smaller(share: number): ImagePreprocessor;
 }

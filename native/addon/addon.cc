@@ -1,6 +1,7 @@
 // The addon's exports; lib/native/binding.ts documents them.
 #include <napi.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -106,6 +107,33 @@ class PreprocessWorker final : public PromiseWorker<std::vector<float>> {
   PreprocessSpec spec_;
 };
 
+class ResizeWorker final : public PromiseWorker<std::vector<uint8_t>> {
+ public:
+  ResizeWorker(const Napi::Uint8Array& rgb, int64_t width, int64_t height, int64_t new_width, int64_t new_height,
+               Filter filter)
+      : PromiseWorker(rgb.Env(), "fovea resize"),
+        alive_(Napi::Reference<Napi::Uint8Array>::New(rgb, 1)),
+        rgb_(rgb.Data(), rgb.ElementLength()),
+        width_(width),
+        height_(height),
+        new_width_(new_width),
+        new_height_(new_height),
+        filter_(filter) {}
+
+ private:
+  std::vector<uint8_t> work() override { return resize(rgb_, width_, height_, new_width_, new_height_, filter_); }
+  Napi::Value to_value(std::vector<uint8_t>&& pixels) override {
+    auto array = Napi::Uint8Array::New(Env(), pixels.size());
+    std::copy(pixels.begin(), pixels.end(), array.Data());
+    return array;
+  }
+
+  Napi::Reference<Napi::Uint8Array> alive_;  // the pixels are read in place
+  std::span<const uint8_t> rgb_;
+  int64_t width_, height_, new_width_, new_height_;
+  Filter filter_;
+};
+
 template <typename Worker>
 Napi::Value queue(Worker* worker) {  // deletes itself
   worker->Queue();
@@ -161,6 +189,18 @@ Napi::Value preprocess_image(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value resize_image(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&] {
+    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
+        !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsObject())
+      throw Error(ErrorCode::kInvalidArgument, "resize() takes a Uint8Array, a width, a height and a size");
+    const auto size = info[3].As<Napi::Object>();
+    return queue(new ResizeWorker(info[0].As<Napi::Uint8Array>(), info[1].As<Napi::Number>().Int64Value(),
+                                  info[2].As<Napi::Number>().Int64Value(), int_field(size, "width"),
+                                  int_field(size, "height"), parse_filter(string_field(size, "filter"))));
+  });
+}
+
 Napi::Value cpu_info(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -194,6 +234,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("load", Napi::Function::New(env, load));
   exports.Set("cancelLoad", Napi::Function::New(env, cancel_load));
   exports.Set("preprocess", Napi::Function::New(env, preprocess_image));
+  exports.Set("resize", Napi::Function::New(env, resize_image));
   return exports;
 }
 

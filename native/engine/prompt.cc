@@ -6,6 +6,7 @@
 
 #include "base/timer.h"
 #include "engine/output_stages.h"
+#include "engine/stage_runner.h"
 #include "engine/tower_stages.h"
 
 namespace fovea {
@@ -43,15 +44,39 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
   return spans;
 }
 
-// rows (kept, d_features) of an image at their places among its prompt rows.
-TapValue output_tap(Ops& ops, const Tensor& rows, const EncodedImage& image) {
+// rows (kept, d_features) of an image at their places among its image_rows.
+TapValue output_tap(Ops& ops, const Tensor& rows, const EncodedImage& image, int64_t image_rows) {
   const int64_t width = rows.row_elements();
   std::vector<float> host(static_cast<size_t>(rows.elements()));
   ops.copy_to_host(rows, host.data());
-  TapValue value{width, std::vector<float>(static_cast<size_t>(image.prompt_rows * width), 0.0F)};
+  TapValue value{width, std::vector<float>(static_cast<size_t>(image_rows * width), 0.0F)};
   for (size_t i = 0; i < image.kept.size(); ++i)
     std::copy_n(host.begin() + static_cast<int64_t>(i) * width, width, value.numbers.begin() + image.kept[i] * width);
   return value;
+}
+
+// Numbers per patch as numbers per row, where fold x fold patches become one: their mean.
+void fold_tap(int64_t fold, int64_t columns, TapValue& value) {
+  const int64_t n_patches = static_cast<int64_t>(value.numbers.size()) / value.width;
+  std::vector<float> sums(static_cast<size_t>(n_patches / (fold * fold) * value.width), 0.0F);
+  for (int64_t patch = 0; patch < n_patches; ++patch) {
+    const int64_t row = patch / columns / fold * (columns / fold) + patch % columns / fold;
+    for (int64_t c = 0; c < value.width; ++c)
+      sums[static_cast<size_t>(row * value.width + c)] +=
+          value.numbers[static_cast<size_t>(patch * value.width + c)] / static_cast<float>(fold * fold);
+  }
+  value.numbers = std::move(sums);
+}
+
+// A projector that folds squares of patches needs them all.
+void refuse_stages_before_fold(const LoweredPlan& plan, int64_t fold) {
+  for (const PlanStage& stage : plan.stages)
+    if (stage.hook == Hook::kPixels || stage.hook == Hook::kVisionLayer || stage.hook == Hook::kVisionOut)
+      throw Error(ErrorCode::kPlan, "stage " + stage.name + " acts at the hook " + hook_name(stage.hook) +
+                                        "; this model's projector makes one row of " + std::to_string(fold) + " x " +
+                                        std::to_string(fold) +
+                                        " patches, so none may leave before it. Use a method that acts behind the "
+                                        "projector or inside the decoder");
 }
 
 // Copies rows to an earlier place of the same memory, which they may overlap.
@@ -65,6 +90,8 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
                        ImageCache& cache, const std::atomic<bool>& cancelled, bool keep_features) {
   Ops& ops = *model.ops;
   images_.assign(images.size(), nullptr);
+  const int64_t fold = model.projector->fold();
+  if (fold > 1 && !images.empty()) refuse_stages_before_fold(plan, fold);
   int64_t n_rows = 0;
   for (const ImageInput& image : images) {
     n_rows += model.tower->rows_of(image.width, image.height);
@@ -95,14 +122,14 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
                      std::span(images_).subspan(first, n)))
       return false;
     for (size_t i = first; i < first + n; ++i) {
-      row += images_[i]->projected.view().rows();
+      row += images_[i]->projected.view().rows() * fold * fold;
       if (may_cache(i)) cache.insert(key_of(i), images_[i]);
     }
     first += n;
   }
   if (!keep_features) return true;
   features_ = features_.slice(0, row);
-  projected_ = projected_memory_.resize(ops, {row, model.decoder->config().d_model});
+  projected_ = projected_memory_.resize(ops, {row / (fold * fold), model.decoder->config().d_model});
   row = 0;
   for (const auto& image : images_) {
     const Tensor& rows = image->projected.view();
@@ -112,8 +139,8 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   return true;
 }
 
-// Encodes images of one size together. features (their prompt rows, d_features) ends with the rows that are left at
-// its beginning.
+// Encodes images of one size together. features (their rows in the tower, d_features) ends with the rows that are left
+// at its beginning.
 bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, const LoweredPlan& plan, bool keep_lists,
                             const std::atomic<bool>& cancelled, const Tensor& features,
                             std::span<std::shared_ptr<const EncodedImage>> encoded) {
@@ -123,6 +150,7 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
   const Tensor batch = pixels_.resize(ops, {n, 3, images[0].height, images[0].width});
   for (int64_t i = 0; i < n; ++i) ops.copy_from_host(images[static_cast<size_t>(i)].pixels.data(), batch.slice(i, 1));
   const TowerFacts facts = model.tower->facts();
+  const int64_t fold = model.projector->fold();
   const int64_t columns = images[0].width / facts.patch_size;
   const Raster raster{columns, image_rows - columns * (images[0].height / facts.patch_size)};
   TowerStages stages(ops, plan, facts.n_layers, image_rows, raster, keep_lists);
@@ -132,14 +160,14 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
   int64_t row = 0, left = 0;  // of features: the image's first row, and how many rows stayed before it
   for (size_t i = 0; i < images.size(); ++i) {
     const auto image = std::make_shared<EncodedImage>();
-    image->prompt_rows = image_rows;
+    image->prompt_rows = image_rows / (fold * fold);
     image->kept = std::move(kept[i]);
     image->reports = std::move(stages.reports[i]);
     image->taps = std::move(stages.taps[i]);
     const Tensor output = features.slice(row, std::ssize(image->kept));
     row += output.rows();
     if (plan.taps.tower.contains({TowerTap::Kind::kOutput, -1}))
-      image->taps.values[{TowerTap::Kind::kOutput, -1}] = output_tap(ops, output, *image);
+      image->taps.values[{TowerTap::Kind::kOutput, -1}] = output_tap(ops, output, *image, image_rows);
     const Timer timer;
     for (StageReport& report : run_output_stages(ops, plan, image->taps, image_rows, output, image->kept, keep_lists))
       image->reports.push_back(std::move(report));
@@ -148,11 +176,17 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
     const Tensor rows = features.slice(left, count);
     if (rows.data != output.data) move_up(ops, output.slice(0, count), rows);
     left += count;
-    const Tensor projected = image->projected.resize(ops, {count, model.decoder->config().d_model});
-    model.projector->forward(rows, projected);
+    const Tensor projected = image->projected.resize(ops, {count / (fold * fold), model.decoder->config().d_model});
+    model.projector->forward(rows, columns, projected);
     if (!ops.all_finite(projected))
       throw Error(ErrorCode::kNumeric,
                   "the rows of an image hold NaN or infinity; pixel_values or the weights are damaged");
+    if (fold > 1) {
+      for (auto& [tap, value] : image->taps.values) fold_tap(fold, columns, value);
+      image->taps.raster.columns = columns / fold;
+      image->kept.resize(static_cast<size_t>(image->prompt_rows));
+      std::iota(image->kept.begin(), image->kept.end(), 0);
+    }
     encoded[i] = image;
   }
   return true;

@@ -111,7 +111,7 @@ struct ForwardReport {
   HostTensor logits;                       // (batch, rows, vocab)
   HostTensor last_hidden;                  // (batch, d_model): each sequence's last row after the final norm
   std::vector<std::vector<int32_t>> rows;  // per sequence: input row of each row of logits
-  HostTensor vision_features;              // (n_images, image_rows, d_features), only with taps
+  HostTensor vision_features;              // (n_images, rows in the tower, d_features), only with taps
   HostTensor projected;                    // (n_images, image_rows, d_model), only with taps
   std::vector<std::vector<StageReport>> stages;
   std::vector<DepthReport> depth;  // per sequence, only if asked for

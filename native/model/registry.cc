@@ -2,6 +2,7 @@
 #include <map>
 
 #include "io/json.h"
+#include "model/families/idefics3.h"
 #include "model/families/llava.h"
 #include "model/model.h"
 
@@ -12,7 +13,9 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
+      {"idefics3", load_idefics3},
       {"llava", load_llava},
+      {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }

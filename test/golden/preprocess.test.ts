@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { NativeBinding } from "../../lib/native/binding.js";
+import type { NativeBinding, PreprocessSpec } from "../../lib/native/binding.js";
 import { loadBinding } from "../../lib/native/load.js";
 import { decodeImage } from "../../lib/vision/decode.js";
 import { prepareImages } from "../../lib/vision/prepare-images.js";
@@ -35,12 +35,12 @@ describe("pixels as transformers' image processor prepares them, at most 1/255 o
 
   it.each(golden.images)("$file", async ({ file, at, values }) => {
     const preprocessor = await loadImagePreprocessor(path("../../model/fovea-mini"));
-    const { images, rows } = await prepareImages([path(`./preprocess/${file}`)], preprocessor, binding.preprocess);
-    expect(rows).toEqual([256]);
+    const { images, placeholders } = await prepareImages([path(`./preprocess/${file}`)], preprocessor, binding);
+    expect(placeholders).toEqual([[256]]);
     const { pixels, width, height } = images[0] as (typeof images)[0];
     expect([width, height, pixels.length]).toEqual([224, 224, 3 * 224 * 224]);
 
-    const { scale, offset } = preprocessor.spec(width, height);
+    const { scale, offset } = preprocessor.cut(width, height).tiles[0] as PreprocessSpec;
     const expected = await sharp(path(`./preprocess/${file}.expected.png`))
       .raw()
       .toBuffer(); // (224, 224, 3)
@@ -66,7 +66,7 @@ describe("geometry", () => {
   it("resizes to the sizes of transformers", () => {
     expect(golden.resizes.length).toBeGreaterThan(500);
     for (const [width, height, shortest, newWidth, newHeight] of golden.resizes) {
-      const { resize } = clip({ size: { shortest_edge: shortest } }).spec(width, height);
+      const { resize } = clip({ size: { shortest_edge: shortest } }).cut(width, height).tiles[0] as PreprocessSpec;
       expect(resize ?? { width, height }, `${width} x ${height} to ${shortest}`).toEqual({
         width: newWidth,
         height: newHeight,
@@ -78,7 +78,7 @@ describe("geometry", () => {
     expect(golden.crops.length).toBeGreaterThan(10);
     for (const [width, height, cropWidth, cropHeight, left, top] of golden.crops) {
       const crop = clip({ do_resize: false, crop_size: { width: cropWidth, height: cropHeight } });
-      expect(crop.spec(width, height).window, `${cropWidth} x ${cropHeight} of ${width} x ${height}`).toEqual({
+      expect(crop.cut(width, height).tiles[0]?.window, `${cropWidth} x ${cropHeight} of ${width} x ${height}`).toEqual({
         left,
         top,
         width: cropWidth,

@@ -56,8 +56,8 @@ describe("conversations as transformers' LlavaProcessor writes them", () => {
 
       const ids = encodeChat(tokenizer, template, messages, { addGenerationPrompt });
       const imageToken = tokenizer.idOf("<image>") as number;
-      const rows = ids.filter((id) => id === imageToken).map(() => 256);
-      expect([...expandImages(ids, imageToken, rows)]).toEqual(golden.inputIds);
+      const rows = ids.filter((id) => id === imageToken).map(() => [256]);
+      expect([...expandImages(ids, imageToken, rows, () => [])]).toEqual(golden.inputIds);
     },
   );
 });

@@ -21,7 +21,7 @@ const small: CostFacts = {
   contextLength: 100,
   imageRows: 4,
   projectorMacsPerRow: 11,
-  tower: { nLayers: 2, dModel: 3, dFf: 4, rows: 5, imageSize: 336, patchSize: 2, hasClassRow: true },
+  tower: { nLayers: 2, dModel: 3, dFf: 4, rows: 5, imageSize: 4, patchSize: 2, hasClassRow: true },
 };
 const prompt: PromptShape = { textRows: 3, images: [4] };
 

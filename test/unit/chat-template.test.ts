@@ -2,10 +2,23 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadChatTemplate } from "../../lib/text/chat-template.js";
+import { ChatTemplate, loadChatTemplate } from "../../lib/text/chat-template.js";
 import { type Message, parseMessages } from "../../lib/text/messages.js";
 
 const messages = [{ role: "user", content: "hi" }];
+
+describe("a template that reads words only from parts", () => {
+  const source =
+    "{% for m in messages %}{{ m['role'] }}:{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}" +
+    "{% endif %}{% endfor %}{% endfor %}";
+  it("gets plain content as one part", () => {
+    expect(new ChatTemplate(source).render(messages)).toBe("user:hi");
+  });
+  it("and any other the content as it is", () => {
+    expect(new ChatTemplate("{{ messages[0].content is string }}").render(messages)).toBe("true");
+    expect(new ChatTemplate("{{ messages[0].content }}").render(messages)).toBe("hi");
+  });
+});
 
 describe("chat template files", () => {
   let folder: string;

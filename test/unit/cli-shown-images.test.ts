@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import type { CliModel } from "../../lib/cli/context.js";
 import { shownImages } from "../../lib/cli/shown-images.js";
 import type { StageReport } from "../../lib/index.js";
+import type { PreprocessSpec } from "../../lib/native/binding.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { fakeInfo } from "./cli-fake-engine.js";
 
@@ -9,7 +10,7 @@ const side = 224;
 
 /** A model that was given plain pictures of these colours. */
 async function modelThatSaw(colours: number[][], imageRows: number): Promise<CliModel> {
-  const { scale, offset } = (await loadImagePreprocessor(fakeInfo.path)).spec(side, side);
+  const { scale, offset } = (await loadImagePreprocessor(fakeInfo.path)).cut(side, side).tiles[0] as PreprocessSpec;
   const data = Float32Array.from({ length: colours.length * 3 * side * side }, (_, i) => {
     const plane = Math.floor(i / (side * side));
     const channel = plane % 3;

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PreprocessSpec } from "../../lib/native/binding.js";
 import { createClipPreprocessor } from "../../lib/vision/clip.js";
+import { createIdefics3Preprocessor } from "../../lib/vision/idefics3.js";
 import { prepareImages } from "../../lib/vision/prepare-images.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 
@@ -15,34 +16,38 @@ const clip = (preprocessor: object, processor: object = { patch_size: 14 }, mode
 describe("CLIP preprocessing", () => {
   it("of the embedded model", async () => {
     const preprocessor = await loadImagePreprocessor(embedded);
-    const spec = preprocessor.spec(640, 480);
+    const spec = preprocessor.cut(640, 480).tiles[0] as PreprocessSpec;
     expect(spec.resize).toEqual({ width: 298, height: 224 });
     expect(spec.window).toEqual({ left: 37, top: 0, width: 224, height: 224 });
     expect(spec.filter).toBe("bicubic");
     expect(255 * spec.scale[0] + spec.offset[0]).toBeCloseTo((1 - 0.48145466) / 0.26862954, 6);
     expect(spec.offset[2]).toBeCloseTo(-0.40821073 / 0.27577711, 6);
-    expect(preprocessor.rows(640, 480)).toBe(256);
-    expect(preprocessor.spec(224, 224).resize).toBeNull();
+    expect(preprocessor.placeholder(640, 480)).toEqual([256]);
+    expect(preprocessor.cut(224, 224).tiles[0]?.resize).toBeNull();
   });
 
   it("reads the old and the new spellings of sizes", () => {
-    const expected = clip({ size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 } }).spec(500, 400);
+    const expected = clip({ size: { shortest_edge: 336 }, crop_size: { height: 336, width: 336 } }).cut(500, 400)
+      .tiles[0] as PreprocessSpec;
     expect(expected.resize).toEqual({ width: 420, height: 336 });
-    expect(clip({ size: 336, crop_size: 336 }).spec(500, 400)).toEqual(expected);
-    const box = clip({ size: { height: 20, width: 30 }, do_center_crop: false }).spec(500, 400);
+    expect(clip({ size: 336, crop_size: 336 }).cut(500, 400).tiles[0]).toEqual(expected);
+    const box = clip({ size: { height: 20, width: 30 }, do_center_crop: false }).cut(500, 400)
+      .tiles[0] as PreprocessSpec;
     expect(box.resize).toEqual({ width: 30, height: 20 });
     expect(box.window).toEqual({ left: 0, top: 0, width: 30, height: 20 });
   });
 
   it("follows the do_* flags", () => {
-    const plain = clip({ do_resize: false, do_center_crop: false, do_rescale: false, do_normalize: false }).spec(9, 7);
+    const plain = clip({ do_resize: false, do_center_crop: false, do_rescale: false, do_normalize: false }).cut(9, 7)
+      .tiles[0] as PreprocessSpec;
     expect(plain).toMatchObject({ resize: null, window: { left: 0, top: 0, width: 9, height: 7 } });
     expect([plain.scale, plain.offset]).toEqual([
       [1, 1, 1],
       [0, 0, 0],
     ]);
-    expect(clip({ do_normalize: false }).spec(9, 7).scale).toEqual([1 / 255, 1 / 255, 1 / 255]);
-    const bytes = clip({ do_rescale: false, image_mean: [10, 20, 30], image_std: [2, 4, 5] }).spec(9, 7);
+    expect(clip({ do_normalize: false }).cut(9, 7).tiles[0]?.scale).toEqual([1 / 255, 1 / 255, 1 / 255]);
+    const bytes = clip({ do_rescale: false, image_mean: [10, 20, 30], image_std: [2, 4, 5] }).cut(9, 7)
+      .tiles[0] as PreprocessSpec;
     expect([bytes.scale, bytes.offset]).toEqual([
       [0.5, 0.25, 0.2],
       [-5, -5, -6],
@@ -50,12 +55,15 @@ describe("CLIP preprocessing", () => {
   });
 
   it("knows Pillow's filters", () => {
-    const names = [0, 1, 2, 3, 4, 5].map((resample) => clip({ resample }).spec(9, 7).filter);
+    const names = [0, 1, 2, 3, 4, 5].map((resample) => clip({ resample }).cut(9, 7).tiles[0]?.filter);
     expect(names).toEqual(["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]);
   });
 
   it("pads what is smaller than the crop", () => {
-    expect(clip({ do_resize: false, crop_size: 224 }).spec(221, 300).window).toMatchObject({ left: -1, top: 38 });
+    expect(clip({ do_resize: false, crop_size: 224 }).cut(221, 300).tiles[0]?.window).toMatchObject({
+      left: -1,
+      top: 38,
+    });
   });
 
   it.each<[string, object]>([
@@ -78,9 +86,9 @@ describe("CLIP preprocessing", () => {
   });
 
   it("refuses images so narrow that resizing explodes", () => {
-    expect(clip({}).spec(1, 292).resize).toEqual({ width: 224, height: 65408 });
-    expect(() => clip({}).spec(1, 293)).toThrow(/aspect ratio/);
-    expect(() => clip({}).spec(40000, 2, 4)).toThrow(
+    expect(clip({}).cut(1, 292).tiles[0]?.resize).toEqual({ width: 224, height: 65408 });
+    expect(() => clip({}).cut(1, 293)).toThrow(/aspect ratio/);
+    expect(() => clip({}).cut(40000, 2, 4)).toThrow(
       expect.objectContaining({
         code: "ERR_FOVEA_IMAGE",
         message: expect.stringMatching(/Image 4: 40000 x 2 .*aspect ratio/),
@@ -90,7 +98,7 @@ describe("CLIP preprocessing", () => {
 });
 
 describe("rows per image", () => {
-  const rows = (processor: object, model: object = {}) => clip({}, processor, model).rows(640, 480);
+  const rows = (processor: object, model: object = {}) => clip({}, processor, model).placeholder(640, 480)[0];
 
   it("follow the processor's file", () => {
     expect(rows({ patch_size: 14, num_additional_image_tokens: 1, vision_feature_select_strategy: "default" })).toBe(
@@ -123,7 +131,7 @@ describe("loadImagePreprocessor", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   it("works without processor_config.json", async () => {
-    expect((await loadImagePreprocessor(folder)).rows(10, 10)).toBe(256);
+    expect((await loadImagePreprocessor(folder)).placeholder(10, 10)).toEqual([256]);
   });
 
   it("finds the image processor inside processor_config.json", async () => {
@@ -132,7 +140,7 @@ describe("loadImagePreprocessor", () => {
       join(folder, "processor_config.json"),
       JSON.stringify({ image_processor: { size: 112, crop_size: 112 } }),
     );
-    expect((await loadImagePreprocessor(folder)).rows(10, 10)).toBe(64);
+    expect((await loadImagePreprocessor(folder)).placeholder(10, 10)).toEqual([64]);
   });
 
   it("names what is missing or unknown", async () => {
@@ -147,21 +155,90 @@ describe("loadImagePreprocessor", () => {
   });
 });
 
+describe("Idefics3 preprocessing", () => {
+  const idefics3 = (preprocessor: object, processor: object = { image_seq_len: 64 }) =>
+    createIdefics3Preprocessor({ preprocessor: { ...preprocessor }, processor: { ...processor }, model: {} });
+  const smolvlm = { size: { longest_edge: 2048 }, max_image_size: { longest_edge: 512 } };
+
+  it("of SmolVLM makes 17 tiles of a square picture, however small", () => {
+    const { resizes, tiles } = idefics3(smolvlm).cut(10, 10);
+    expect(resizes).toEqual([
+      { width: 2048, height: 2048 },
+      { width: 2048, height: 2048 },
+    ]);
+    expect(tiles).toHaveLength(17);
+    expect(tiles[5]).toMatchObject({ resize: null, window: { left: 512, top: 512, width: 512, height: 512 } });
+    expect(tiles[16]?.resize).toEqual({ width: 512, height: 512 });
+    expect(tiles[0]?.filter).toBe("lanczos");
+  });
+
+  it("sees a picture whole that is not to be split, or that is one tile", () => {
+    for (const options of [
+      { ...smolvlm, do_image_splitting: false },
+      { ...smolvlm, size: { longest_edge: 512 } },
+    ]) {
+      const preprocessor = idefics3(options);
+      expect(preprocessor.cut(100, 100).tiles).toHaveLength(1);
+      expect(preprocessor.placeholder(100, 100)).toEqual([
+        "<fake_token_around_image><global-img>",
+        64,
+        "<fake_token_around_image>",
+      ]);
+    }
+  });
+
+  it("bounds tiles and sizes", () => {
+    const many = idefics3({ size: { longest_edge: 4096 }, max_image_size: { longest_edge: 64 } });
+    expect(() => many.cut(10, 10, 3)).toThrow(/Image 3: 10 x 10 would be cut into 4096 tiles; at most 1024/);
+    expect(() => idefics3({ do_resize: false, max_image_size: 16384 }).cut(16385, 16384)).toThrow(
+      /aspect ratio|resized/,
+    );
+    // Longer edges than 4096 are cut down to it.
+    expect(idefics3({ size: { longest_edge: 9000 }, max_image_size: 4096 }).cut(20, 10).resizes).toEqual([
+      { width: 4096, height: 2048 },
+      { width: 4096, height: 4096 },
+    ]);
+  });
+
+  it.each([
+    ["size", { size: { longest_edge: 0 } }],
+    ["max_image_size", { max_image_size: { longest_edge: 1e9 } }],
+    ["do_image_splitting", { do_image_splitting: 1 }],
+    ["image_std", { image_std: [0, 1, 1] }],
+  ])("refuses a damaged file: %s", (key, preprocessor) => {
+    expect(() => idefics3(preprocessor)).toThrow(
+      expect.objectContaining({ code: "ERR_FOVEA_MODEL_FORMAT", message: expect.stringContaining(key) }),
+    );
+  });
+
+  it("refuses to make pictures smaller, by the method's name", () => {
+    expect(idefics3(smolvlm).smaller(1).cut(10, 10).tiles).toHaveLength(17);
+    expect(() => idefics3(smolvlm).smaller(0.5)).toThrow(/downscale/);
+  });
+});
+
 describe("prepareImages", () => {
   const image = (width: number) => ({ width, height: 2, data: new Uint8Array(width * 6) });
   const preprocessor = clip({ size: { height: 28, width: 28 }, crop_size: 28 });
 
+  const resize = async () => {
+    throw new Error("CLIP resizes once, while it scales");
+  };
+
   it("hands every image to the addon, in order", async () => {
     const calls: [number, number, number, PreprocessSpec][] = [];
-    const prepared = await prepareImages([image(3), image(5)], preprocessor, async (rgb, width, height, spec) => {
-      calls.push([rgb.length, width, height, spec]);
-      return new Float32Array(3 * 28 * 28);
+    const prepared = await prepareImages([image(3), image(5)], preprocessor, {
+      resize,
+      preprocess: async (rgb, width, height, spec) => {
+        calls.push([rgb.length, width, height, spec]);
+        return new Float32Array(3 * 28 * 28);
+      },
     });
     expect(calls.map((call) => call.slice(0, 3))).toEqual([
       [18, 3, 2],
       [30, 5, 2],
     ]);
-    expect(prepared.rows).toEqual([4, 4]);
+    expect(prepared.placeholders).toEqual([[4], [4]]);
     expect(prepared.sizes).toEqual([
       { width: 3, height: 2 },
       { width: 5, height: 2 },
@@ -172,8 +249,17 @@ describe("prepareImages", () => {
     ]);
   });
 
+  it("refuses images that no context holds before it makes pixels of them all", async () => {
+    let made = 0;
+    const binding = { resize, preprocess: async () => new Float32Array(++made) };
+    await expect(prepareImages([image(3), image(5)], preprocessor, binding, { maxRows: 7 })).rejects.toMatchObject({
+      code: "ERR_FOVEA_CONTEXT_LENGTH",
+    });
+    expect(made).toBe(1);
+  });
+
   it("names the image that fails and stops when aborted", async () => {
-    const never = async () => new Float32Array();
+    const never = { resize, preprocess: async () => new Float32Array() };
     await expect(prepareImages([image(3), Buffer.from("x")], preprocessor, never)).rejects.toThrow(/Image 1:/);
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(prepareImages([image(3)], preprocessor, never, { signal })).rejects.toThrow("enough");

@@ -117,17 +117,29 @@ describe("a damaged tokenizer folder", () => {
 });
 
 describe("expandImages", () => {
+  const noText = (): number[] => {
+    throw new Error("there is no text");
+  };
+  it("writes text between the rows of an image, encoded once", () => {
+    const encoded: string[] = [];
+    const encode = (text: string) => {
+      encoded.push(text);
+      return [...text].map((letter) => letter.charCodeAt(0));
+    };
+    expect([...expandImages([1, 3, 2], 3, [["A", 2, "BC", 1, "A"]], encode)]).toEqual([1, 65, 3, 3, 66, 67, 3, 65, 2]);
+    expect(encoded).toEqual(["A", "BC"]);
+  });
   it("writes one id per visual row", () => {
-    expect([...expandImages([1, 3, 7, 3, 8], 3, [2, 4])]).toEqual([1, 3, 3, 7, 3, 3, 3, 3, 8]);
-    expect([...expandImages([1, 2], 3, [])]).toEqual([1, 2]);
+    expect([...expandImages([1, 3, 7, 3, 8], 3, [[2], [4]], noText)]).toEqual([1, 3, 3, 7, 3, 3, 3, 3, 8]);
+    expect([...expandImages([1, 2], 3, [], noText)]).toEqual([1, 2]);
   });
   it("refuses a prompt whose placeholders and images differ", () => {
-    for (const rows of [[], [1, 1]]) {
-      expect(() => expandImages([1, 3], 3, rows)).toThrow(/1 image placeholders for (0|2) images/);
+    for (const rows of [[], [[1], [1]]]) {
+      expect(() => expandImages([1, 3], 3, rows, noText)).toThrow(/1 image placeholders for (0|2) images/);
     }
   });
   it("refuses absurd lengths before allocating", () => {
-    expect(() => expandImages([3, 3], 3, [2 ** 31, 2 ** 31])).toThrow(/rows/);
+    expect(() => expandImages([3, 3], 3, [[2 ** 31], [2 ** 31]], noText)).toThrow(/rows/);
   });
 });
 

@@ -65,13 +65,14 @@ export function traceRows(
       trace.stages.push(work);
     }
   };
-  const classRows = facts.tower.rows - facts.imageRows;
+  // A class row, and the patches that a projector folds into others; nothing leaves the tower of such a model.
+  const outside = facts.tower.rows - facts.imageRows;
   runWhile(({ hook }) => hook === "pixels");
   for (let layer = 0; layer < facts.tower.nLayers; ++layer) {
-    const attention = traces.map(({ rows }) => rows + classRows);
+    const attention = traces.map(({ rows }) => rows + outside);
     runWhile((stage) => stage.hook === "vision-layer" && stage.layer === layer);
     for (const [i, { rows }] of traces.entries()) {
-      trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows + classRows });
+      trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows + outside });
     }
   }
   trace.projected = total();

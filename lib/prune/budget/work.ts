@@ -17,9 +17,9 @@ const bytesPerNumber = 4; // the cache holds f32
  * a convention. A row of causal attention sees the rows before it, so half of a square. Choosing rows is not in it.
  */
 export function workOf({ tower, projected, decoder }: RowTrace, facts: CostFacts): Work {
-  const { dModel, dFf, nHeads, nKvHeads, dHead, vocabSize, imageRows, projectorMacsPerRow } = facts;
+  const { dModel, dFf, nHeads, nKvHeads, dHead, vocabSize, projectorMacsPerRow } = facts;
   const eye = facts.tower;
-  const perImage = imageRows * 3 * eye.patchSize ** 2 * eye.dModel;
+  const perImage = Math.floor(eye.imageSize / eye.patchSize) ** 2 * 3 * eye.patchSize ** 2 * eye.dModel;
   const towerLayer = ({ attention: n, ffn }: LayerRows) =>
     4 * n * eye.dModel ** 2 + 2 * n ** 2 * eye.dModel + 2 * ffn * eye.dModel * eye.dFf;
   const decoderLayer = ({ attention: n, ffn }: LayerRows) =>

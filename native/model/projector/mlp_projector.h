@@ -22,7 +22,7 @@ class MlpProjector final : public Projector {
   MlpProjector(Ops& ops, Activation activation, MlpWeights weights)
       : ops_(ops), activation_(activation), weights_(std::move(weights)) {}
 
-  void forward(const Tensor& features, const Tensor& out) override {
+  void forward(const Tensor& features, int64_t /*columns*/, const Tensor& out) override {
     const Tensor inner = inner_.resize(ops_, {features.rows(), weights_.linear_1->outputs()});
     ops_.linear(features, *weights_.linear_1, weights_.bias_1.view(), inner);
     ops_.activate(inner, activation_);

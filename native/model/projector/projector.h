@@ -8,9 +8,11 @@ namespace fovea {
 class Projector {
  public:
   virtual ~Projector() = default;
-  // features (n_rows, d_features) to out (n_rows, d_model).
-  virtual void forward(const Tensor& features, const Tensor& out) = 0;
-  // Multiply-accumulates for one row.
+  // Side of the square of patches that becomes one row. Above 1, every patch must have come through the tower.
+  virtual int64_t fold() const { return 1; }
+  // features (n_rows, d_features) of one image, `columns` patches side by side, to out (n_rows / fold^2, d_model).
+  virtual void forward(const Tensor& features, int64_t columns, const Tensor& out) = 0;
+  // Multiply-accumulates for one row of out.
   virtual int64_t macs_per_row() const = 0;
 };
 

@@ -7,6 +7,34 @@
 
 namespace fovea {
 
+namespace {
+
+void check_shape(const Json& vision_config, const ClipTowerConfig& c) {
+  if (vision_config.int_or("num_channels", 3) != 3) vision_config.refuse("num_channels", "3");
+  if (c.d_model % c.n_heads != 0 || c.d_model / c.n_heads > kMaxHeadWidth)
+    vision_config.refuse("num_attention_heads", "a divisor of hidden_size with heads of at most 256");
+  if (c.n_patches() > int64_t{1} << 16) vision_config.refuse("patch_size", "at most 65536 patches an image");
+}
+
+}  // namespace
+
+ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
+  ClipTowerConfig c;
+  c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", 12, 1, kMaxLayers));
+  c.d_model = bounded(vision_config, "hidden_size", 1152, 1, kMaxWidth);
+  c.d_ff = bounded(vision_config, "intermediate_size", 3072, 1, kMaxWidth);
+  c.n_heads = bounded(vision_config, "num_attention_heads", 16, 1, kMaxHeads);
+  c.image_size = bounded(vision_config, "image_size", 224, 1, kMaxImageSize);
+  c.patch_size = bounded(vision_config, "patch_size", 32, 1, c.image_size);
+  c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", 1e-6));
+  c.activation = parse_activation(vision_config, "hidden_act", "gelu_pytorch_tanh");
+  c.has_class_row = c.pre_norm = c.takes_smaller = false;
+  c.post_norm = true;
+  c.feature_states = {c.n_layers};
+  check_shape(vision_config, c);
+  return c;
+}
+
 ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers,
                             bool keep_class_row) {
   ClipTowerConfig c;
@@ -19,10 +47,7 @@ ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t
   c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", 1e-5));
   c.activation = parse_activation(vision_config, "hidden_act", "quick_gelu");
   c.keep_class_row = keep_class_row;
-  if (vision_config.int_or("num_channels", 3) != 3) vision_config.refuse("num_channels", "3");
-  if (c.d_model % c.n_heads != 0 || c.d_model / c.n_heads > kMaxHeadWidth)
-    vision_config.refuse("num_attention_heads", "a divisor of hidden_size with heads of at most 256");
-  if (c.n_patches() > int64_t{1} << 16) vision_config.refuse("patch_size", "at most 65536 patches an image");
+  check_shape(vision_config, c);
   for (int64_t layer : feature_layers) {
     const int64_t state = layer < 0 ? layer + c.n_layers + 1 : layer;
     if (state < 0 || state > c.n_layers)
@@ -39,10 +64,13 @@ ClipWeights clip_weights(Weights& weights, const ClipTowerConfig& c, const std::
   const int64_t d = c.d_model;
   ClipWeights w;
   w.patch = weights.patch_matrix(embeddings + "patch_embedding.weight", d, 3, c.patch_size);
-  w.class_row = weights.vector(embeddings + "class_embedding", d);
-  w.positions = weights.rows(embeddings + "position_embedding.weight", 1 + c.n_patches(), d);
-  w.pre_norm_weight = weights.vector(prefix + "pre_layrnorm.weight", d);  // sic: the name in every checkpoint
-  w.pre_norm_bias = weights.vector(prefix + "pre_layrnorm.bias", d);
+  w.patch_bias = weights.vector_if(!c.has_class_row, embeddings + "patch_embedding.bias", d);
+  w.class_row = weights.vector_if(c.has_class_row, embeddings + "class_embedding", d);
+  w.positions = weights.rows(embeddings + "position_embedding.weight", c.class_rows() + c.n_patches(), d);
+  w.pre_norm_weight = weights.vector_if(c.pre_norm, prefix + "pre_layrnorm.weight", d);  // sic: so in every checkpoint
+  w.pre_norm_bias = weights.vector_if(c.pre_norm, prefix + "pre_layrnorm.bias", d);
+  w.post_norm_weight = weights.vector_if(c.post_norm, prefix + "post_layernorm.weight", d);
+  w.post_norm_bias = weights.vector_if(c.post_norm, prefix + "post_layernorm.bias", d);
   const int n_needed = *std::max_element(c.feature_states.begin(), c.feature_states.end());
   for (int i = 0; i < n_needed; ++i) {
     const std::string layer = prefix + "encoder.layers." + std::to_string(i) + ".";

@@ -1,4 +1,4 @@
-// CLIP: reads a transformers vision_config and the weights of a CLIP vision tower.
+// Reads transformers' vision_configs and the weights of CLIP and SigLIP vision towers.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,12 @@ namespace fovea {
 // Throws kModelFormat or kModelUnsupported.
 ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers, bool keep_class_row);
 
-// prefix: of "embeddings.class_embedding", "encoder.layers.0.…".
+// The SigLIP tower of Idefics3 and SmolVLM: normed features of its last layer, for pictures of the tower's own size.
+// Their positions are the table as it is, which transformers' position ids come to at the sizes of published models; at
+// some others (25 patches a side) those hang on the rounding of torch's build. Throws as above.
+ClipTowerConfig idefics3_vision_config(const Json& vision_config);
+
+// prefix: of "embeddings.patch_embedding.weight", "encoder.layers.0.…".
 ClipWeights clip_weights(Weights& weights, const ClipTowerConfig& config, const std::string& prefix);
 
 }  // namespace fovea

@@ -13,28 +13,25 @@ ClipTower::ClipTower(Ops& ops, ClipTowerConfig config, ClipWeights weights)
     : ops_(ops), config_(std::move(config)), weights_(std::move(weights)) {}
 
 TowerFacts ClipTower::facts() const {
-  return {static_cast<int>(weights_.layers.size()),
-          config_.d_model,
-          config_.n_heads,
-          config_.d_ff,
-          config_.n_patches() + 1,
-          config_.image_size,
-          config_.patch_size,
-          true};
+  return {static_cast<int>(weights_.layers.size()),   config_.d_model,    config_.n_heads,    config_.d_ff,
+          config_.n_patches() + config_.class_rows(), config_.image_size, config_.patch_size, config_.has_class_row};
 }
 
 int64_t ClipTower::rows_of(int64_t width, int64_t height) const {
   // Smaller pictures get interpolated position embeddings; larger ones were never seen in training.
   const auto fits = [&](int64_t side) {
-    return side == config_.image_size || (side > 0 && side < config_.image_size && side % config_.patch_size == 0);
+    return side == config_.image_size ||
+           (config_.takes_smaller && side > 0 && side < config_.image_size && side % config_.patch_size == 0);
   };
   if (!fits(width) || !fits(height)) {
     const std::string size = std::to_string(config_.image_size);
-    throw Error(ErrorCode::kInvalidArgument, "pixel_values hold an image of " + std::to_string(width) + "x" +
-                                                 std::to_string(height) + " pixels; this vision tower takes " + size +
-                                                 "x" + size + ", or smaller sides that are multiples of " +
-                                                 std::to_string(config_.patch_size) +
-                                                 ". Use the model folder's own preprocessor_config.json.");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "pixel_values hold an image of " + std::to_string(width) + "x" + std::to_string(height) +
+            " pixels; this vision tower takes " + size + "x" + size +
+            (config_.takes_smaller ? ", or smaller sides that are multiples of " + std::to_string(config_.patch_size)
+                                   : "") +
+            ". Use the model folder's own preprocessor_config.json.");
   }
   return (height / config_.patch_size) * (width / config_.patch_size) + (config_.keep_class_row ? 1 : 0);
 }
@@ -48,6 +45,9 @@ bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     block(static_cast<int>(i), stream, hook);
+    if (config_.post_norm && i + 1 == weights_.layers.size())
+      ops_.layer_norm(stream.hidden, weights_.post_norm_weight.view(), weights_.post_norm_bias.view(), config_.norm_eps,
+                      stream.hidden);
     take_features(static_cast<int>(i) + 1, stream, image_rows, features);
   }
   kept.clear();
@@ -65,7 +65,8 @@ bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
   return true;
 }
 
-// What is added to the class row and the patches of a picture of rows x columns patches (1 + rows * columns, d_model).
+// What is added to the class row, if any, and the patches of a picture of rows x columns patches (class_rows + rows *
+// columns, d_model). Other pictures than full ones are those of a tower with a class row.
 const Tensor& ClipTower::positions(int64_t rows, int64_t columns) {
   if (rows == config_.side() && columns == config_.side()) return weights_.positions.view();
   if (rows != smaller_rows_ || columns != smaller_columns_) {
@@ -83,10 +84,11 @@ const Tensor& ClipTower::positions(int64_t rows, int64_t columns) {
   return smaller_positions_.view();
 }
 
-// (n_images, 3, height, width) to rows (n_images * (1 + n_patches), d_model), less what the hook drops.
+// (n_images, 3, height, width) to rows (n_images * (class_rows + n_patches), d_model), less what the hook drops.
 RowStream ClipTower::embed(const Tensor& pixels, TowerHook& hook) {
   const int64_t rows = pixels.shape[2] / config_.patch_size, columns = pixels.shape[3] / config_.patch_size;
-  const int64_t n_images = pixels.rows(), n_patches = rows * columns, n_rows = 1 + n_patches, d = config_.d_model;
+  const int64_t n_images = pixels.rows(), n_patches = rows * columns, d = config_.d_model;
+  const int64_t n_class = config_.class_rows(), n_rows = n_class + n_patches;
   const Tensor& position = positions(rows, columns);
   const Tensor flat = patches_.resize(ops_, {n_images * n_patches, 3 * config_.patch_size * config_.patch_size});
   const Tensor x = hidden_.resize(ops_, {n_images * n_rows, d});
@@ -96,15 +98,17 @@ RowStream ClipTower::embed(const Tensor& pixels, TowerHook& hook) {
   stream.positions.assign(static_cast<size_t>(n_images * n_rows), 0);  // they were added to the rows
   for (int64_t i = 0; i < n_images; ++i) {
     const Tensor image = x.slice(i * n_rows, n_rows);
-    ops_.copy(weights_.class_row.view().as_row(), image.slice(0, 1));
-    ops_.linear(flat.slice(i * n_patches, n_patches), *weights_.patch, Tensor(), image.slice(1, n_patches));
+    if (config_.has_class_row) ops_.copy(weights_.class_row.view().as_row(), image.slice(0, 1));
+    ops_.linear(flat.slice(i * n_patches, n_patches), *weights_.patch, weights_.patch_bias.view(),
+                image.slice(n_class, n_patches));
     ops_.add(image, position);
     Sequence sequence{i * n_rows, n_rows, std::vector<int32_t>(static_cast<size_t>(n_rows)), {}};
     std::iota(sequence.origin.begin(), sequence.origin.end(), 0);
-    sequence.spans.push_back({static_cast<int32_t>(i), 1, n_patches, config_.keep_class_row ? 0 : 1, n_patches});
+    sequence.spans.push_back({static_cast<int32_t>(i), n_class, n_patches, image_row(0) < 0 ? 1 : 0, n_patches});
     stream.sequences.push_back(std::move(sequence));
   }
-  ops_.layer_norm(x, weights_.pre_norm_weight.view(), weights_.pre_norm_bias.view(), config_.norm_eps, x);
+  if (config_.pre_norm)
+    ops_.layer_norm(x, weights_.pre_norm_weight.view(), weights_.pre_norm_bias.view(), config_.norm_eps, x);
   hook.embedded(stream, flat);
   return stream;
 }
@@ -149,7 +153,9 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
 }
 
 // The place among an image's rows of a row of the tower; -1 for a class row that the image does not have.
-int32_t ClipTower::image_row(int32_t origin) const { return config_.keep_class_row ? origin : origin - 1; }
+int32_t ClipTower::image_row(int32_t origin) const {
+  return config_.has_class_row && !config_.keep_class_row ? origin - 1 : origin;
+}
 
 // Copies hidden state `state` of every image into its columns of features, if it is one of feature_states. Rows stand
 // at their places before anything was dropped.
@@ -161,7 +167,7 @@ void ClipTower::take_features(int state, const RowStream& stream, int64_t n_rows
     for (size_t i = 0; i < stream.sequences.size(); ++i) {
       const Sequence& image = stream.sequences[i];
       const Tensor out = columns.slice(static_cast<int64_t>(i) * n_rows, n_rows);
-      if (image.count == n_rows + (config_.keep_class_row ? 0 : 1)) {
+      if (image.count == n_rows + (image_row(0) < 0 ? 1 : 0)) {
         ops_.copy(stream.hidden.slice(image.begin + image.count - n_rows, n_rows), out);
         continue;
       }

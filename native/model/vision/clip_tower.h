@@ -1,5 +1,6 @@
-// CLIP's vision transformer up to the features a LLaVA projector takes: patch embedding, class and position
-// embeddings, pre-norm blocks with full attention inside one image.
+// The vision transformer of CLIP and SigLIP up to the features that a projector takes: patch embedding, class and
+// position embeddings, pre-norm blocks with full attention inside one image. SigLIP has no class row and no norm before
+// the first block; its features may be normed behind the last one.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +24,15 @@ struct ClipTowerConfig {
   Activation activation = Activation::kQuickGelu;
   // Hidden states whose features are concatenated: 0 is the input of block 0, i the output of block i - 1.
   std::vector<int> feature_states;
+  bool has_class_row = true;
   bool keep_class_row = false;  // "full" keeps the class row, "default" drops it
+  bool pre_norm = true;         // before block 0
+  bool post_norm = false;       // of the last hidden state, which is then the only feature state
+  bool takes_smaller = true;    // pictures, with interpolated position embeddings
 
   int64_t side() const { return image_size / patch_size; }  // patches
   int64_t n_patches() const { return side() * side(); }
+  int64_t class_rows() const { return has_class_row ? 1 : 0; }
   int64_t image_rows() const { return n_patches() + (keep_class_row ? 1 : 0); }
   int64_t d_features() const { return d_model * static_cast<int64_t>(feature_states.size()); }
 };
@@ -41,11 +47,13 @@ struct ClipLayer {
 };
 
 struct ClipWeights {
-  std::unique_ptr<PackedMatrix> patch;         // (d_model, 3 * patch_size^2)
-  DeviceArray class_row;                       // (1, d_model)
-  DeviceArray positions;                       // (1 + n_patches, d_model)
-  DeviceArray pre_norm_weight, pre_norm_bias;  // (d_model)
-  std::vector<ClipLayer> layers;               // only as many as the features need
+  std::unique_ptr<PackedMatrix> patch;           // (d_model, 3 * patch_size^2)
+  DeviceArray class_row;                         // (1, d_model) or empty
+  DeviceArray positions;                         // (class_rows + n_patches, d_model)
+  DeviceArray patch_bias;                        // (d_model) or empty
+  DeviceArray pre_norm_weight, pre_norm_bias;    // (d_model) or empty
+  DeviceArray post_norm_weight, post_norm_bias;  // (d_model) or empty
+  std::vector<ClipLayer> layers;                 // only as many as the features need
 };
 
 class ClipTower final : public VisionTower {
