@@ -1,0 +1,188 @@
+// Milliseconds that each method takes to choose rows of one picture, at 576, 1,024 and 2,916 rows (24, 32 and 54 patches
+// a side) of 4,096 floats, as in LLaVA-1.5-7B; rows of the tower are 1,024 floats.
+//
+//   node bench/selection-overhead.mjs [repetitions, default 3] [sides, default 24,32,54]
+//
+// The model is made up: random weights with the true widths, heads and four decoder layers, but a narrow FFN, which
+// choosing does not see. Half a gigabyte per size in the system's temporary folder while it runs. Markdown on standard
+// output: medians, methods in turn within each repetition, so that whatever else the machine does falls on all alike.
+import {
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cpuInfo, loadModel } from "../dist/index.js";
+import { methods } from "../dist/prune/registry.js";
+
+const repetitions = Number(process.argv[2] ?? 3);
+const sides = (process.argv[3] ?? "24,32,54").split(",").map(Number);
+const mini = fileURLToPath(new URL("../model/fovea-mini/", import.meta.url));
+const patch = 14;
+const text = { width: 4096, heads: 32, layers: 4, ffn: 256 };
+const tower = { width: 1024, heads: 16, layers: 3, ffn: 256 };
+/** Share of the rows that stays, where a method lets one say. */
+const keep = 0.25;
+
+function config(side) {
+  const made = JSON.parse(readFileSync(join(mini, "config.json"), "utf8"));
+  Object.assign(made, { image_seq_length: side ** 2 });
+  Object.assign(made.text_config, {
+    hidden_size: text.width,
+    head_dim: text.width / text.heads,
+    num_attention_heads: text.heads,
+    num_key_value_heads: text.heads,
+    num_hidden_layers: text.layers,
+    intermediate_size: text.ffn,
+    max_position_embeddings: 4096,
+  });
+  Object.assign(made.vision_config, {
+    hidden_size: tower.width,
+    num_attention_heads: tower.heads,
+    num_hidden_layers: tower.layers,
+    intermediate_size: tower.ffn,
+    image_size: side * patch,
+    projection_dim: tower.width,
+  });
+  return made;
+}
+
+/** Names and shapes of the weights. */
+function* shapes(side, vocab) {
+  const linear = function* (name, out, into, bias) {
+    yield [`${name}.weight`, [out, into]];
+    if (bias) yield [`${name}.bias`, [out]];
+  };
+  const { width: d, ffn } = text;
+  yield ["language_model.model.embed_tokens.weight", [vocab, d]];
+  yield ["language_model.model.norm.weight", [d]];
+  for (let i = 0; i < text.layers; i++) {
+    const layer = `language_model.model.layers.${i}`;
+    for (const part of ["q", "k", "v", "o"]) yield* linear(`${layer}.self_attn.${part}_proj`, d, d);
+    for (const part of ["gate", "up"]) yield* linear(`${layer}.mlp.${part}_proj`, ffn, d);
+    yield* linear(`${layer}.mlp.down_proj`, d, ffn);
+    for (const norm of ["input", "post_attention"]) yield [`${layer}.${norm}_layernorm.weight`, [d]];
+  }
+  const { width: v } = tower;
+  yield* linear("multi_modal_projector.linear_1", d, v, true);
+  yield* linear("multi_modal_projector.linear_2", d, d, true);
+  yield ["vision_tower.embeddings.class_embedding", [v]];
+  yield ["vision_tower.embeddings.patch_embedding.weight", [v, 3, patch, patch]];
+  yield ["vision_tower.embeddings.position_embedding.weight", [side ** 2 + 1, v]];
+  for (const norm of ["pre_layrnorm", "post_layernorm"]) yield* norms(`vision_tower.${norm}`, v);
+  for (let i = 0; i < tower.layers; i++) {
+    const layer = `vision_tower.encoder.layers.${i}`;
+    for (const part of ["q_proj", "k_proj", "v_proj", "out_proj"])
+      yield* linear(`${layer}.self_attn.${part}`, v, v, true);
+    yield* linear(`${layer}.mlp.fc1`, tower.ffn, v, true);
+    yield* linear(`${layer}.mlp.fc2`, v, tower.ffn, true);
+    for (const norm of ["layer_norm1", "layer_norm2"]) yield* norms(`${layer}.${norm}`, v);
+  }
+}
+
+function* norms(name, width) {
+  yield [`${name}.weight`, [width]];
+  yield [`${name}.bias`, [width]];
+}
+
+/** bf16 numbers of this spread around 0, or around 1 for the gains of norms. */
+function randomBf16(count, size, middle) {
+  const bits = new Uint16Array(count);
+  const float = new Float32Array(1);
+  const word = new Uint32Array(float.buffer);
+  let state = 12345;
+  for (let i = 0; i < count; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    float[0] = middle + size * (state / 2 ** 31 - 1);
+    bits[i] = word[0] >>> 16;
+  }
+  return Buffer.from(bits.buffer);
+}
+
+/** A folder with the model; weights repeat after some millions of numbers. */
+function makeModel(side) {
+  const folder = mkdtempSync(join(tmpdir(), "fovea-selection-"));
+  const made = config(side);
+  writeFileSync(join(folder, "config.json"), JSON.stringify(made));
+  const processor = JSON.parse(readFileSync(join(mini, "preprocessor_config.json"), "utf8"));
+  processor.size = { shortest_edge: side * patch };
+  processor.crop_size = { height: side * patch, width: side * patch };
+  writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(processor));
+  for (const file of ["chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]) {
+    copyFileSync(join(mini, file), join(folder, file));
+  }
+  const header = {};
+  let end = 0;
+  for (const [name, shape] of shapes(side, made.text_config.vocab_size)) {
+    const begin = end;
+    end += 2 * shape.reduce((product, n) => product * n, 1);
+    header[name] = { dtype: "BF16", shape, data_offsets: [begin, end] };
+  }
+  const json = Buffer.from(JSON.stringify(header).padEnd(Math.ceil(JSON.stringify(header).length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  const weights = randomBf16(2 ** 22 + 7, 0.03, 0);
+  const ones = randomBf16(2 ** 13, 0.01, 1);
+  const file = openSync(join(folder, "model.safetensors"), "w");
+  writeSync(file, length);
+  writeSync(file, json);
+  for (const [name, { data_offsets }] of Object.entries(header)) {
+    const source = /norm\d?\.weight$/.test(name) ? ones : weights;
+    for (let left = data_offsets[1] - data_offsets[0]; left > 0; left -= source.length) {
+      writeSync(file, source, 0, Math.min(left, source.length));
+    }
+  }
+  closeSync(file);
+  return folder;
+}
+
+/** The stage to measure: a quarter of the rows where the method has such an option, else as its authors have it. */
+function stageOf({ name, options }) {
+  const isShare = options.keep?.kind === "ratio" && options.keep.list === undefined;
+  return { method: name, ...(isShare && { keep }) };
+}
+
+const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const table = new Map([...methods.keys()].map((name) => [name, []]));
+for (const side of sides) {
+  const folder = makeModel(side);
+  try {
+    const model = await loadModel(folder);
+    const edge = side * patch;
+    const data = new Uint8Array(3 * edge * edge).map((_, i) => (Math.imul(i, 2654435761) >>> 24) ^ (i >> 6));
+    const request = {
+      messages: [{ role: "user", content: "What objects are in the image?" }],
+      images: [{ width: edge, height: edge, data }],
+      maxTokens: 1,
+      cache: false,
+    };
+    const times = new Map();
+    for (let repetition = 0; repetition < repetitions; repetition++) {
+      for (const [name, method] of methods) {
+        try {
+          const { timings } = await model.generate({ ...request, plan: { stages: [stageOf(method)] } });
+          times.set(name, [...(times.get(name) ?? []), timings.select]);
+        } catch (error) {
+          if (error.code !== "ERR_FOVEA_PLAN") throw error; // a method that wants a file, a function or more layers
+        }
+      }
+    }
+    for (const [name, row] of table) row.push(times.has(name) ? median(times.get(name)).toFixed(1) : "");
+    await model.dispose();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+const { brand, tier, cores } = cpuInfo();
+console.log(`${brand}, ${tier}, ${cores} cores; medians of ${repetitions}\n`);
+console.log(
+  `| method | ${sides.map((side) => `${side ** 2} rows`).join(" | ")} |\n|---|${sides.map(() => "---|").join("")}`,
+);
+for (const [name, row] of table) if (row.some((text) => text !== "")) console.log(`| ${name} | ${row.join(" | ")} |`);
