@@ -12,7 +12,11 @@ import { parseArgs } from "node:util";
 
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,
-  options: { baseline: { type: "string", default: "uniform" }, questions: { type: "string" }, kinds: { type: "string" } },
+  options: {
+    baseline: { type: "string", default: "uniform" },
+    questions: { type: "string" },
+    kinds: { type: "string" },
+  },
 });
 const [folder] = positionals;
 const { baseline } = options;
@@ -22,11 +26,12 @@ const wanted = options.kinds === undefined ? undefined : wantedIds(options.quest
 
 /** Ids of the questions of some kinds. */
 function wantedIds(file, kinds) {
-  const questions = readFileSync(file, "utf8").trim().split("
-").map((line) => JSON.parse(line));
+  const questions = readFileSync(file, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   return new Set(questions.filter(({ kind }) => kinds.includes(kind)).map(({ id }) => id));
 }
-
 
 /** By name of the cell: by question, its score and text. */
 const cells = new Map();
@@ -35,7 +40,10 @@ for (const file of readdirSync(join(folder, "answers"))) {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  cells.set(header.cell, new Map(answers.filter(({ id }) => wanted?.has(id) ?? true).map((answer) => [answer.id, answer])));
+  cells.set(
+    header.cell,
+    new Map(answers.filter(({ id }) => wanted?.has(id) ?? true).map((answer) => [answer.id, answer])),
+  );
 }
 const unpruned = cells.get("unpruned");
 
