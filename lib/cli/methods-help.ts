@@ -7,7 +7,7 @@ export function methodsHelp(): string {
     `  ${name}`,
     ...Object.entries(options).map(([option, spec]) => {
       const standard = spec.default === undefined ? "" : `; default ${spec.default}`;
-      return `    ${option.padEnd(8)}${spec.description} (${optionRange(spec)}${standard})`;
+      return `    ${option.padEnd(8)} ${spec.description} (${optionRange(spec)}${standard})`;
     }),
   ]);
   return `\nMethods for --prune, options after colons, elements of lists joined by "+":\n${lines.join("\n")}\n`;
