@@ -22,9 +22,14 @@ const [folder] = positionals;
 const { baseline } = options;
 if (folder === undefined) throw new Error("which folder did fovea eval --out write?");
 
-const wanted = options.kinds === undefined ? undefined : wantedIds(options.questions, options.kinds.split(","));
+const wanted = options.kinds === undefined ? undefined : wantedIds(options.questions ?? "", options.kinds.split(","));
 
-/** Ids of the questions of some kinds. */
+/**
+ * Ids of the questions of some kinds.
+ *
+ * @param {string} file
+ * @param {string[]} kinds
+ */
 function wantedIds(file, kinds) {
   const questions = readFileSync(file, "utf8")
     .trim()
@@ -33,7 +38,13 @@ function wantedIds(file, kinds) {
   return new Set(questions.filter(({ kind }) => kinds.includes(kind)).map(({ id }) => id));
 }
 
-/** By name of the cell: by question, its score and text. */
+/** @typedef {import("../dist/eval/answer.js").Answer} Answer */
+
+/**
+ * By name of the cell, by question.
+ *
+ * @type {Map<string, Map<string, Answer>>}
+ */
 const cells = new Map();
 for (const file of readdirSync(join(folder, "answers"))) {
   const [header, ...answers] = readFileSync(join(folder, "answers", file), "utf8")
@@ -47,20 +58,30 @@ for (const file of readdirSync(join(folder, "answers"))) {
 }
 const unpruned = cells.get("unpruned");
 
-/** Mean and half of the 95 % interval of numbers, in per cent. */
+/**
+ * Mean and half of the 95 % interval of numbers, in per cent.
+ *
+ * @param {number[]} values
+ */
 function spread(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
   return { mean: 100 * mean, half: 196 * Math.sqrt(variance / values.length) };
 }
 
+/**
+ * @param {Map<string, Answer>} cell
+ * @param {Map<string, Answer>} base
+ * @param {(answer: Answer) => number} of
+ */
 function difference(cell, base, of) {
-  const { mean, half } = spread([...cell].map(([id, answer]) => of(answer) - of(base.get(id))));
+  const { mean, half } = spread([...cell].map(([id, answer]) => of(answer) - of(/** @type {Answer} */ (base.get(id)))));
   const text = `${mean >= 0 ? "+" : ""}${mean.toFixed(1)} ± ${half.toFixed(1)}`;
   return Math.abs(mean) > half ? `**${text}**` : text;
 }
 
-const isLoyal = (answer) => (answer.text === unpruned.get(answer.id).text ? 1 : 0);
+/** @param {Answer} answer */
+const isLoyal = (answer) => (answer.text === unpruned?.get(answer.id)?.text ? 1 : 0);
 const shares = [...cells.keys()]
   .filter((name) => name.startsWith(`${baseline} `))
   .map((name) => name.split(" ").slice(1).join(" "));
@@ -68,16 +89,18 @@ shares.sort((a, b) => Number.parseFloat(b) - Number.parseFloat(a));
 const methods = [...new Set([...cells.keys()].map((name) => name.split(" ")[0]))].filter(
   (name) => name !== "unpruned" && name !== baseline,
 );
-for (const [title, of] of [
-  ["Accuracy", (answer) => answer.score],
+/** @type {[string, (answer: Answer) => number][]} */
+const figures = [
+  ["Accuracy", ({ score }) => score],
   ["Loyalty", isLoyal],
-]) {
+];
+for (const [title, of] of figures) {
   console.log(`\n${title} minus that of ${baseline} at the same share, in points:\n`);
   console.log(`| method | ${shares.join(" | ")} |\n|---|${shares.map(() => "---|").join("")}`);
   for (const method of methods) {
     const row = shares.map((share) => {
-      const cell = cells.get(`${method} ${share}`);
-      return cell === undefined ? "" : difference(cell, cells.get(`${baseline} ${share}`), of);
+      const [cell, base] = [cells.get(`${method} ${share}`), cells.get(`${baseline} ${share}`)];
+      return cell === undefined || base === undefined ? "" : difference(cell, base, of);
     });
     if (row.some((text) => text !== "")) console.log(`| ${method} | ${row.join(" | ")} |`);
   }

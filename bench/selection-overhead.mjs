@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cpuInfo, loadModel } from "../dist/index.js";
+import { cpuInfo, FoveaError, loadModel } from "../dist/index.js";
 import { methods } from "../dist/prune/registry.js";
 
 const repetitions = Number(process.argv[2] ?? 3);
@@ -31,6 +31,7 @@ const tower = { width: 1024, heads: 16, layers: 3, ffn: 256 };
 /** Share of the rows that stays, where a method lets one say. */
 const keep = 0.25;
 
+/** @param {number} side - patches. */
 function config(side) {
   const made = JSON.parse(readFileSync(join(mini, "config.json"), "utf8"));
   Object.assign(made, { image_seq_length: side ** 2 });
@@ -54,8 +55,15 @@ function config(side) {
   return made;
 }
 
-/** Names and shapes of the weights. */
+/**
+ * Names and shapes of the weights.
+ *
+ * @param {number} side
+ * @param {number} vocab
+ * @returns {Generator<[string, number[]]>}
+ */
 function* shapes(side, vocab) {
+  /** @type {(name: string, out: number, into: number, bias?: boolean) => Generator<[string, number[]]>} */
   const linear = function* (name, out, into, bias) {
     yield [`${name}.weight`, [out, into]];
     if (bias) yield [`${name}.bias`, [out]];
@@ -87,12 +95,23 @@ function* shapes(side, vocab) {
   }
 }
 
+/**
+ * @param {string} name
+ * @param {number} width
+ * @returns {Generator<[string, number[]]>}
+ */
 function* norms(name, width) {
   yield [`${name}.weight`, [width]];
   yield [`${name}.bias`, [width]];
 }
 
-/** bf16 numbers of this spread around 0, or around 1 for the gains of norms. */
+/**
+ * bf16 numbers of this spread around 0, or around 1 for the gains of norms.
+ *
+ * @param {number} count
+ * @param {number} size
+ * @param {number} middle
+ */
 function randomBf16(count, size, middle) {
   const bits = new Uint16Array(count);
   const float = new Float32Array(1);
@@ -101,12 +120,16 @@ function randomBf16(count, size, middle) {
   for (let i = 0; i < count; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     float[0] = middle + size * (state / 2 ** 31 - 1);
-    bits[i] = word[0] >>> 16;
+    bits[i] = Number(word[0]) >>> 16;
   }
   return Buffer.from(bits.buffer);
 }
 
-/** A folder with the model; weights repeat after some millions of numbers. */
+/**
+ * A folder with the model; weights repeat after some millions of numbers.
+ *
+ * @param {number} side
+ */
 function makeModel(side) {
   const folder = mkdtempSync(join(tmpdir(), "fovea-selection-"));
   const made = config(side);
@@ -118,6 +141,7 @@ function makeModel(side) {
   for (const file of ["chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]) {
     copyFileSync(join(mini, file), join(folder, file));
   }
+  /** @type {Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>} */
   const header = {};
   let end = 0;
   for (const [name, shape] of shapes(side, made.text_config.vocab_size)) {
@@ -143,13 +167,21 @@ function makeModel(side) {
   return folder;
 }
 
-/** The stage to measure: a quarter of the rows where the method has such an option, else as its authors have it. */
+/**
+ * The stage to measure: a quarter of the rows where the method has such an option, else as its authors have it.
+ *
+ * @param {import("../dist/prune/method.js").Method} method
+ */
 function stageOf({ name, options }) {
-  const isShare = options.keep?.kind === "ratio" && options.keep.list === undefined;
+  /** @type {import("../dist/prune/option.js").OptionSpec | undefined} */
+  const spec = /** @type {Record<string, import("../dist/prune/option.js").OptionSpec>} */ (options).keep;
+  const isShare = spec?.kind === "ratio" && spec.list === undefined;
   return { method: name, ...(isShare && { keep }) };
 }
 
+/** @param {number[]} values */
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+/** @type {Map<string, string[]>} */
 const table = new Map([...methods.keys()].map((name) => [name, []]));
 for (const side of sides) {
   const folder = makeModel(side);
@@ -157,12 +189,14 @@ for (const side of sides) {
     const model = await loadModel(folder);
     const edge = side * patch;
     const data = new Uint8Array(3 * edge * edge).map((_, i) => (Math.imul(i, 2654435761) >>> 24) ^ (i >> 6));
+    /** @type {import("../dist/index.js").GenerateOptions} */
     const request = {
       messages: [{ role: "user", content: "What objects are in the image?" }],
       images: [{ width: edge, height: edge, data }],
       maxTokens: 1,
       cache: false,
     };
+    /** @type {Map<string, number[]>} */
     const times = new Map();
     for (let repetition = 0; repetition < repetitions; repetition++) {
       for (const [name, method] of methods) {
@@ -170,11 +204,11 @@ for (const side of sides) {
           const { timings } = await model.generate({ ...request, plan: { stages: [stageOf(method)] } });
           times.set(name, [...(times.get(name) ?? []), timings.select]);
         } catch (error) {
-          if (error.code !== "ERR_FOVEA_PLAN") throw error; // a method that wants a file, a function or more layers
+          if (!FoveaError.isInstance(error) || error.code !== "ERR_FOVEA_PLAN") throw error; // a method that wants a file, a function or more layers
         }
       }
     }
-    for (const [name, row] of table) row.push(times.has(name) ? median(times.get(name)).toFixed(1) : "");
+    for (const [name, row] of table) row.push(times.has(name) ? Number(median(times.get(name) ?? [])).toFixed(1) : "");
     await model.dispose();
   } finally {
     rmSync(folder, { recursive: true });
