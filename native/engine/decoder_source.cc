@@ -55,7 +55,7 @@ std::vector<float> DecoderSource::mean_logits(std::span<const int32_t> rows) {
   return logits;
 }
 
-std::optional<std::vector<double>> DecoderSource::ask(RowQuestion question) {
+std::optional<std::vector<double>> DecoderSource::ask(RowQuestion&& question) {
   const int64_t columns = raster(question.image).columns;
   return ask_({std::move(question), layer_, columns});
 }

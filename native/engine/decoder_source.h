@@ -37,7 +37,7 @@ class DecoderSource final : public StageSource {
                           bool rope) override;
   const RowStream& input_of(int layer) override { return inputs_.at(layer).stream; }
   std::vector<float> mean_logits(std::span<const int32_t> rows) override;
-  std::optional<std::vector<double>> ask(RowQuestion question) override;
+  std::optional<std::vector<double>> ask(RowQuestion&& question) override;
   std::span<const int32_t> prompt() override { return prompt_; }
   const TapValue& tap(const TowerTap& tap, int32_t image) override;
   Raster raster(int32_t image) override;

@@ -56,7 +56,7 @@ class StageSource {
   virtual std::vector<float> mean_logits(std::span<const int32_t>) { refuse(); }
 
   // The caller's answer; nothing if the request was cancelled meanwhile.
-  virtual std::optional<std::vector<double>> ask(RowQuestion) { refuse(); }
+  virtual std::optional<std::vector<double>> ask(RowQuestion&&) { refuse(); }
 
   // Token ids of the unpruned prompt.
   virtual std::span<const int32_t> prompt() { refuse(); }
