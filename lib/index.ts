@@ -31,6 +31,7 @@ export type {
   Usage,
 } from "./engine/reply.js";
 export { FoveaError, type FoveaErrorCode } from "./errors.js";
+export { type PullOptions, type PullProgress, pullModel } from "./hub/pull-model.js";
 export type { CpuInfo, NativeDraftReport, NativeModelInfo, NativeStageReport } from "./native/binding.js";
 export type { Budget } from "./prune/budget/budget.js";
 export type { CostModel, Line } from "./prune/budget/cost-model.js";

@@ -1,4 +1,4 @@
-import { checkOptions } from "../engine/check-options.js";
+import { checkOptions } from "../check-options.js";
 import type { DepthProfile } from "../engine/depth-profile.js";
 import type { Model } from "../engine/model.js";
 import { FoveaError } from "../errors.js";

@@ -1,5 +1,5 @@
 import type pc from "picocolors";
-import type { CpuInfo, LoadOptions, Model } from "../index.js";
+import type { CpuInfo, LoadOptions, Model, PullOptions } from "../index.js";
 
 /** What commands use of a model. */
 export type CliModel = Pick<Model, "info" | "stream" | "process" | "forward" | "costModel" | "dispose">;
@@ -7,6 +7,7 @@ export type CliModel = Pick<Model, "info" | "stream" | "process" | "forward" | "
 /** What commands use of the engine. */
 export interface Engine {
   loadModel(dirOrName: string, options: LoadOptions): Promise<CliModel>;
+  pullModel(name: string, options: PullOptions): Promise<string>;
   cpuInfo(): CpuInfo;
 }
 

@@ -3,6 +3,7 @@ import { addAskCommand } from "./commands/ask.js";
 import { addCalibrateCommand } from "./commands/calibrate.js";
 import { addEvalCommand } from "./commands/eval.js";
 import { addInfoCommand } from "./commands/info.js";
+import { addPullCommand } from "./commands/pull.js";
 import { addTuneCommand } from "./commands/tune.js";
 import type { CliContext } from "./context.js";
 import { formatError } from "./format-error.js";
@@ -24,6 +25,7 @@ export async function runCli(args: string[], context: CliContext): Promise<numbe
   addEvalCommand(program, context);
   addCalibrateCommand(program, context);
   addInfoCommand(program, context);
+  addPullCommand(program, context);
   addTuneCommand(program, context);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -1,4 +1,5 @@
 import type { Progress } from "../eval/index.js";
+import type { PullProgress } from "../index.js";
 import type { TextSink } from "./context.js";
 
 const interval = 100; // milliseconds between two drawings
@@ -34,10 +35,25 @@ export class ProgressLine<State> {
 export function progressText(progress: Progress, seconds: number): string {
   const { cell, cellsDone, cells, resumed, asked, total } = progress;
   const done = resumed + asked;
-  const filled = Math.floor((barWidth * done) / total);
   const rate = asked / Math.max(seconds, 1e-3);
   const left = asked === 0 ? "" : `, ${rate.toFixed(1)} questions/s, ${duration((total - done) / rate)} left`;
-  return `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} cell ${cellsDone + 1} of ${cells}, ${cell}: ${done} of ${total}${left}`;
+  return `${bar(done / total)} cell ${cellsDone + 1} of ${cells}, ${cell}: ${done} of ${total}${left}`;
+}
+
+/** A bar, what has arrived of how much, and how fast it arrives. */
+export function pullText({ repository, file, bytes, totalBytes }: PullProgress, rate: number): string {
+  const share = bytes / Math.max(1, totalBytes);
+  const left = rate > 0 ? `, ${duration((totalBytes - bytes) / rate)} left` : "";
+  return `${bar(share)} ${repository}: ${megabytes(bytes)} of ${megabytes(totalBytes)} MB${left}, ${file}`;
+}
+
+function bar(share: number): string {
+  const filled = Math.floor(barWidth * share);
+  return "█".repeat(filled) + "░".repeat(barWidth - filled);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
 }
 
 function duration(seconds: number): string {

@@ -1,7 +1,8 @@
+import { checkOptions } from "../check-options.js";
 import { FoveaError } from "../errors.js";
+import type { PullProgress } from "../hub/pull-model.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { NativeBinding, NativeModel } from "../native/binding.js";
-import { checkOptions } from "./check-options.js";
 import { EventHub } from "./event-hub.js";
 import { Model } from "./model.js";
 import { loadTextIo, type TextIo } from "./text-io.js";
@@ -23,14 +24,18 @@ export interface LoadOptions {
    * conversation or with further questions about a picture, is read from where it differs. Default 256 MiB, 0 for none.
    */
   kvCacheBytes?: number;
-  /** Called with the share of the weights that is loaded, from 0 to 1. */
-  onProgress?: (fraction: number) => void;
+  /**
+   * Called with the share of the weights that is loaded, from 0 to 1. Before that, while a model is downloaded, with
+   * the share that is here, and `pull`, which says of what.
+   */
+  onProgress?: (fraction: number, pull?: PullProgress) => void;
   /** Stops the load; the call rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
 /**
- * Loads a model from a Hugging Face folder, or by name: "fovea-mini" comes with the package.
+ * Loads a model from a Hugging Face folder, or by name: "fovea-mini" comes with the package, "owner/name" is taken
+ * from the Hugging Face cache, or downloaded (`pullModel`) if it is not there.
  *
  * @example
  * const model = await loadModel("fovea-mini");
@@ -38,8 +43,12 @@ export interface LoadOptions {
  */
 export async function loadModel(dirOrName: string, options: LoadOptions = {}): Promise<Model> {
   checkOptions(options);
-  options.signal?.throwIfAborted();
-  const path = await resolveModel(dirOrName);
+  const { signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const path = await resolveModel(dirOrName, {
+    ...(signal !== undefined && { signal }),
+    onProgress: (pull) => onProgress?.(pull.bytes / Math.max(1, pull.totalBytes), pull),
+  });
   const hub = EventHub.get();
   const [native, textIo] = await Promise.all([load(hub, path, options), tryTextIo(path)]);
   return new Model(path, native, hub, textIo);

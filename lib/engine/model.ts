@@ -1,3 +1,4 @@
+import { checkOptions } from "../check-options.js";
 import { FoveaError, type FoveaErrorCode } from "../errors.js";
 import type {
   NativeEvent,
@@ -20,7 +21,6 @@ import { type Message, parseMessages } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
 import { prepareImages } from "../vision/prepare-images.js";
 import { budgetReport } from "./budget-report.js";
-import { checkOptions } from "./check-options.js";
 import { CostMeter } from "./cost-meter.js";
 import { answerCustom, checkCustom, type RowFunction } from "./custom-rows.js";
 import { type EventHub, endsRequest } from "./event-hub.js";

@@ -64,6 +64,7 @@ export interface Ran {
   /** Plans of forward passes. */
   forwards: (Plan | undefined)[];
   loads: unknown[][];
+  pulls: unknown[][];
   disposed: number;
 }
 
@@ -80,7 +81,7 @@ export async function runFake(
     isTTY?: boolean;
   } = {},
 ): Promise<Ran> {
-  const ran: Ran = { code: -1, out: "", err: "", requests: [], forwards: [], loads: [], disposed: 0 };
+  const ran: Ran = { code: -1, out: "", err: "", requests: [], forwards: [], loads: [], pulls: [], disposed: 0 };
   const controller = new AbortController();
   const engine: Engine = {
     cpuInfo: () => ({
@@ -90,6 +91,11 @@ export async function runFake(
       tiers: ["scalar", "avx2"],
       cores: 2,
     }),
+    pullModel: async (...pull) => {
+      ran.pulls.push(pull);
+      pull[1].onProgress?.({ repository: pull[0], file: "model.safetensors", bytes: 5e5, totalBytes: 2e6 });
+      return "/cache/snapshot";
+    },
     loadModel: async (...load) => {
       ran.loads.push(load);
       return {

@@ -35,7 +35,11 @@ export function addAskCommand(program: Command, context: CliContext): void {
     .argument("<image>", "path of a JPEG, PNG, WebP or GIF file")
     .argument("<question>", "in plain words")
     .option("--image <path>", "one more image, after the first (repeatable)", collect)
-    .option("--model <folder or name>", "a Hugging Face folder or the name of an embedded model", "fovea-mini");
+    .option(
+      "--model <folder or name>",
+      "a Hugging Face folder, owner/name of the hub, or an embedded model",
+      "fovea-mini",
+    );
   addPlanOptions(command)
     .option("--max-tokens <n>", "tokens to generate at most", parseNumber)
     .option("--temperature <t>", "0 takes the likeliest token", parseNumber)

@@ -40,7 +40,11 @@ export function addCalibrateCommand(program: Command, context: CliContext): void
     .option("--window", "with --drop block: layers in a row, where the last row turns least")
     .option("--question <text>", "asked about every picture of a folder", "Describe the image.")
     .option("--limit <n>", "take the first n prompts", parseNumber)
-    .option("--model <folder or name>", "a Hugging Face folder or the name of an embedded model", "fovea-mini")
+    .option(
+      "--model <folder or name>",
+      "a Hugging Face folder, owner/name of the hub, or an embedded model",
+      "fovea-mini",
+    )
     .option("--out <file.json>", "write the plan there")
     .option("--json", "print one JSON object: plan, what was dropped, and the tables");
   addPlanOptions(command).action((samples: string, options: CalibrateCommandOptions) =>

@@ -41,7 +41,11 @@ export function addEvalCommand(program: Command, context: CliContext): void {
         "without pruning), rows, FLOPs and milliseconds.",
     )
     .argument("<questions>", "a file of questions, or its folder")
-    .option("--model <folder or name>", "a Hugging Face folder or the name of an embedded model", "fovea-mini")
+    .option(
+      "--model <folder or name>",
+      "a Hugging Face folder, owner/name of the hub, or an embedded model",
+      "fovea-mini",
+    )
     .addOption(
       new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
     )

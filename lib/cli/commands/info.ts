@@ -13,7 +13,11 @@ export function addInfoCommand(program: Command, context: CliContext): void {
     .command("info")
     .summary("show the machine, the kernels chosen for it, and a model")
     .description("Shows the CPU's features, the kernels chosen for it, versions, and facts of a model.")
-    .option("--model <folder or name>", "a Hugging Face folder or the name of an embedded model", "fovea-mini")
+    .option(
+      "--model <folder or name>",
+      "a Hugging Face folder, owner/name of the hub, or an embedded model",
+      "fovea-mini",
+    )
     .option("--json", "print one JSON object")
     .action((options: InfoOptions) => info(options, context));
 }

@@ -61,7 +61,11 @@ export function addTuneCommand(program: Command, context: CliContext): void {
     .addOption(new Option("--format <name>", "default: recognised").choices(loaders.map(({ name }) => name)))
     .option("--images <folder>", "the pictures; default: where the authors put them, next to the questions")
     .option("--suffix <text>", 'goes behind every question; default: what LLaVA-1.5 adds; "" for nothing')
-    .option("--model <folder or name>", "a Hugging Face folder or the name of an embedded model", "fovea-mini")
+    .option(
+      "--model <folder or name>",
+      "a Hugging Face folder, owner/name of the hub, or an embedded model",
+      "fovea-mini",
+    )
     .addOption(
       new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
     )

@@ -1,4 +1,4 @@
-import { FoveaError } from "../errors.js";
+import { FoveaError } from "./errors.js";
 
 /** Refuses what callers without types may pass for an object of options: something else, or one with a false signal. */
 export function checkOptions(options: unknown, name = "options"): void {
