@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type FoveaErrorCode, loadModel, type Model } from "../../lib/index.js";
 import { ask, content, picture, refusal } from "../engine/fixtures.js";
 import { editBytes, editJson, editTensors, remove, removeCopiesAfterwards, tinyModel, write } from "./damaged-model.js";
@@ -309,10 +309,13 @@ describe("without the files that text needs, forward() still works and the rest 
 });
 
 describe("loadModel() refuses", () => {
+  // No test asks the hub.
+  beforeAll(() => void vi.stubEnv("HF_HUB_OFFLINE", "1"));
+  afterAll(() => void vi.unstubAllEnvs());
   const wrong: [unknown, object | null | undefined, FoveaErrorCode, RegExp][] = [
     ["/no/such/folder", {}, NOT_FOUND, /\/no\/such\/folder/],
     [picture(0), {}, NOT_FOUND, /000\.webp/],
-    ["owner/name", {}, NOT_FOUND, /owner\/name/],
+    ["owner/name", {}, "ERR_FOVEA_OFFLINE", /owner\/name/],
     ["../..//..", {}, NOT_FOUND, /config\.json/],
     ["", {}, "ERR_FOVEA_INVALID_ARGUMENT", /name/],
     [null, {}, "ERR_FOVEA_INVALID_ARGUMENT", /name/],
