@@ -35,6 +35,8 @@ export interface Method<Options extends object = object> {
    * default stands; when none has a default, one must be given.
    */
   alternatives?: readonly string[];
+  /** Options that say how much stays, any of which closes a stage to budgets. Default: the alternatives, or `keep`. */
+  budgets?: readonly string[];
   /**
    * Ratios and layers that `fovea tune` searches, unless a stage gives them or an alternative. Default: `keep`, where
    * that is a ratio.

@@ -29,7 +29,8 @@ export function stageAtShare(stage: PlanStage, share: number, facts: PlanFacts):
 
 /** True when the stage says itself how much it keeps. */
 export function hasBudget({ method: name, ...options }: PlanStage): boolean {
-  const budgets = methods.get(name)?.alternatives ?? ["keep"];
+  const method = methods.get(name);
+  const budgets = method?.budgets ?? method?.alternatives ?? ["keep"];
   return budgets.some((option) => option in options);
 }
 

@@ -37,6 +37,12 @@ describe("a budget", () => {
     expect(solved.plan).toEqual({ stages: [{ method: "divPrune", keep: solved.share }] });
   });
 
+  it("of a stage that drops every row is the layer where it does", async () => {
+    const solved = await solve({ stages: [{ method: "vtw" }], budget: { ratio: 0.4 } });
+    expect(solved.plan).toEqual({ stages: [{ method: "vtw", layer: 12 }] });
+    expect(solved.predicted.ratio).toBe(12 / 32);
+  });
+
   it("of FLOPs is a share of the unpruned prompt's up to 1, a number above", async () => {
     const stages = [{ method: "pyramidDrop" }];
     const unpruned = (await solve({ stages, budget: { flops: 1 } })).predicted;

@@ -60,15 +60,36 @@ describe("stageAtShare", () => {
     expect(stageAtShare({ method: "pyramidDrop", layers: [4] }, 0.75, planFacts(8))).toMatchObject({ layers: [4] });
   });
 
+  it("vtw leaves at the layer whose mean share is nearest, the lower of two", () => {
+    const layerAt = (share: number, nLayers: number) =>
+      stageAtShare({ method: "vtw" }, share, planFacts(nLayers)).layer;
+    expect([0.5, 0.25, 0.125, 0.1].map((share) => layerAt(share, 8))).toEqual([4, 2, 1, 1]);
+    expect([0.3, 0.32, 5 / 16].map((share) => layerAt(share, 8))).toEqual([2, 3, 2]);
+    expect([1, 0.97].map((share) => layerAt(share, 8))).toEqual([7, 7]);
+    expect(layerAt(15 / 32, 32)).toBe(15);
+  });
+
+  it("a schedule at its own mean is the published one", () => {
+    const sparse = stageAtShare({ method: "sparseVlm" }, left({ method: "sparseVlm" }, 32) as number, planFacts(32));
+    expect(sparse.layers).toEqual([3, 7, 16]);
+    expect((sparse.keep as number[]).map((ratio) => Math.round(ratio * 576))).toEqual([300, 200, 118]);
+    const change = stageAtShare({ method: "v2Drop" }, (3 + 14 / 2 + 5 / 4 + 10 / 576) / 32, planFacts(32));
+    expect(change.layers).toEqual([3, 17, 22]);
+    expect(change.keep).toEqual([0.5, 0.5, 1 / 144].map((ratio) => expect.closeTo(ratio, 6)));
+    const own = stageAtShare({ method: "v2Drop", layers: [2, 5] }, 0.5, planFacts(8));
+    expect(own).toMatchObject({ layers: [2, 5], keep: [expect.closeTo(0.45743, 4), expect.closeTo(0.45743, 4)] });
+  });
+
   it("every share that is reached is exact, for any depth", () => {
     const share = fc.double({ min: 0.01, max: 1, noNaN: true });
     fc.assert(
       fc.property(
         share,
         fc.integer({ min: 2, max: 80 }),
-        fc.constantFrom("divPrune", "pyramidDrop"),
+        fc.constantFrom("divPrune", "pyramidDrop", "sparseVlm", "v2Drop"),
         (wanted, nLayers, method) => {
-          fc.pre(method !== "pyramidDrop" || wanted > 1 / nLayers + 1e-3);
+          const first = method === "pyramidDrop" ? 1 : Math.max(1, Math.round((3 * nLayers) / 32));
+          fc.pre(method === "divPrune" || wanted > first / nLayers + 1e-3);
           expect(left(stageAtShare({ method }, wanted, planFacts(nLayers)), nLayers)).toBeCloseTo(wanted, 5);
         },
       ),
@@ -79,6 +100,11 @@ describe("stageAtShare", () => {
     [{ method: "pyramidDrop" }, 0.125, /got 0\.125, expected a share above 0\.125/],
     [{ method: "pyramidDrop", layers: [4, 6] }, 0.4, /expected a share above 0\.500/],
     [{ method: "uniform", layer: 4 }, 0.5, /expected a share above 0\.500/],
+    [{ method: "sparseVlm" }, 0.125, /got 0\.125, expected a share above 0\.125/],
+    [{ method: "v2Drop", layers: [4, 6] }, 0.5, /expected a share above 0\.500/],
+    [{ method: "v2Drop", layers: "2" }, 0.5, /layers: got "2"/],
+    [{ method: "sparseVlm", layers: [2, 3, 4, 5] }, 0.5, /keep: .*4 ratios/],
+    [{ method: "vtw" }, 0.0625, /a share above 0\.0625: rows can leave behind the first of 8 layers/],
     [{ method: "pyramidDrop", layers: "2" }, 0.5, /layers: got "2"/],
     [{ method: "divPrune" }, 0, /a share of the rows above 0/],
     [{ method: "divPrun" }, 0.5, /Did you mean "divPrune"/],
@@ -98,7 +124,12 @@ describe("gridCells", () => {
 
   it("methods times shares; what cannot be is skipped with the reason; a budget of one's own is one cell", () => {
     const { cells, skipped } = gridCells(
-      [{ method: "random", seed: 3 }, { method: "pyramidDrop" }, { method: "divPrune", keep: 0.3 }],
+      [
+        { method: "random", seed: 3 },
+        { method: "pyramidDrop" },
+        { method: "divPrune", keep: 0.3 },
+        { method: "vtw", layer: 3 },
+      ],
       [0.5, 0.062],
       planFacts(8),
     );
@@ -107,6 +138,7 @@ describe("gridCells", () => {
       ["random:seed=3 6.2 %", "random:seed=3", 0.062],
       ["pyramidDrop 50 %", "pyramidDrop", 0.5],
       ["divPrune:keep=0.3", "divPrune:keep=0.3", undefined],
+      ["vtw:layer=3", "vtw:layer=3", undefined],
     ]);
     expect(cells[0]?.plan).toEqual({ stages: [{ method: "random", seed: 3, keep: 0.5 }] });
     expect(skipped).toEqual([

@@ -21,6 +21,7 @@ function leftBy({ name, steps }: RowStage, image: ImageTrace): number {
   let { rows } = image;
   for (const step of steps) {
     if ("keep" in step) chosen.set(step.to, allocate(step.keep, rows, image.decoderRows));
+    if (step.do === "select" && step.by === "none") chosen.set(step.to, 0);
     if (step.do !== "gather") continue;
     const left = chosen.get(step.rows);
     if (left === undefined) {

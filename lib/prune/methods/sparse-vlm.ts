@@ -2,6 +2,7 @@ import { allAtDepth } from "../depth-share.js";
 import type { Method } from "../method.js";
 import type { LoweredStage } from "../plan.js";
 import { planError } from "../plan-error.js";
+import { type Schedule, scheduleAtShare } from "../schedule-at-share.js";
 
 /** Options of `sparseVlm`. */
 export interface SparseVlmOptions {
@@ -10,6 +11,8 @@ export interface SparseVlmOptions {
   /** Per layer, the share of the rows that entered the decoder. */
   keep?: number[];
 }
+
+const published: Schedule = { layers: [3, 7, 16], keep: [300, 200, 118].map((rows) => rows / 576) };
 
 /** SparseVLM: the words that the picture speaks to rank its rows. */
 export const sparseVlm: Method<SparseVlmOptions> = {
@@ -36,8 +39,8 @@ export const sparseVlm: Method<SparseVlmOptions> = {
   },
   keepAll: { layers: [1], keep: [1] },
   positions: "original",
-  lower({ layers, keep = [300, 200, 118].map((rows) => rows / 576) }, { nLayers }, where) {
-    const at = layers ?? allAtDepth([3, 7, 16], 32, nLayers);
+  lower({ layers, keep = published.keep }, { nLayers }, where) {
+    const at = layers ?? allAtDepth(published.layers, 32, nLayers);
     if (keep.length !== at.length) {
       throw planError(`${where}.keep`, keep, `${at.length} ratios, one for each of the layers ${at.join(", ")}`);
     }
@@ -61,4 +64,5 @@ export const sparseVlm: Method<SparseVlmOptions> = {
       }),
     );
   },
+  atShare: (entry, share, facts) => scheduleAtShare(sparseVlm, published, entry, share, facts),
 };

@@ -2,6 +2,7 @@ import { allAtDepth } from "../depth-share.js";
 import type { Method } from "../method.js";
 import type { LoweredStage } from "../plan.js";
 import { planError } from "../plan-error.js";
+import { type Schedule, scheduleAtShare } from "../schedule-at-share.js";
 
 /** Options of `v2Drop`. */
 export interface V2DropOptions {
@@ -10,6 +11,9 @@ export interface V2DropOptions {
   /** Per layer, the share of the rows that are left there. */
   keep?: number[];
 }
+
+/** The last one: a single row of the 144 that are left of LLaVA's 576. */
+const published: Schedule = { layers: [3, 17, 22], keep: [1 / 2, 1 / 2, 1 / 144] };
 
 /** V2Drop: the rows that the layer before changed most. */
 export const v2Drop: Method<V2DropOptions> = {
@@ -34,7 +38,7 @@ export const v2Drop: Method<V2DropOptions> = {
   keepAll: { layers: [1], keep: [1] },
   positions: "original",
   lower({ layers, keep }, { nLayers }, where) {
-    const at = layers ?? allAtDepth([3, 17, 22], 32, nLayers);
+    const at = layers ?? allAtDepth(published.layers, 32, nLayers);
     if (keep === undefined ? at.length > 3 : keep.length !== at.length) {
       throw planError(`${where}.keep`, keep, `${at.length} ratios, one for each of the layers ${at.join(", ")}`);
     }
@@ -59,4 +63,5 @@ export const v2Drop: Method<V2DropOptions> = {
       };
     });
   },
+  atShare: (entry, share, facts) => scheduleAtShare(v2Drop, published, entry, share, facts),
 };

@@ -1,5 +1,6 @@
 import { atDepth } from "../depth-share.js";
 import type { Method } from "../method.js";
+import { planError } from "../plan-error.js";
 
 /** Options of `vtw`. */
 export interface VtwOptions {
@@ -18,6 +19,7 @@ export const vtw: Method<VtwOptions> = {
   options: {
     layer: { kind: "layer", description: "the first layer without visual rows; default: 15/32 of the depth" },
   },
+  budgets: ["layer"],
   positions: "original",
   lower: ({ layer }, { nLayers }) => [
     {
@@ -30,4 +32,17 @@ export const vtw: Method<VtwOptions> = {
       ],
     },
   ],
+  atShare(entry, share, { nLayers }) {
+    // The nearest layer, the lower of two; for all rows the last one, as some layer has to be without them.
+    const layer = Math.min(Math.ceil(share * nLayers - 0.5), nLayers - 1);
+    if (layer < 1) {
+      throw planError(
+        "vtw",
+        share,
+        `a share above ${Number((0.5 / nLayers).toPrecision(3))}: rows can leave behind the first of ${nLayers} layers at the earliest`,
+        "A share is the mean over all decoder layers.",
+      );
+    }
+    return { ...entry, layer };
+  },
 };
