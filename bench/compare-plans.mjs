@@ -9,6 +9,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { mean, sum } from "../dist/eval/statistics.js";
 
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,
@@ -64,9 +65,9 @@ const unpruned = cells.get("unpruned");
  * @param {number[]} values
  */
 function spread(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  return { mean: 100 * mean, half: 196 * Math.sqrt(variance / values.length) };
+  const middle = mean(values);
+  const variance = sum(values.map((value) => (value - middle) ** 2)) / (values.length - 1);
+  return { middle: 100 * middle, half: 196 * Math.sqrt(variance / values.length) };
 }
 
 /**
@@ -75,9 +76,11 @@ function spread(values) {
  * @param {(answer: Answer) => number} of
  */
 function difference(cell, base, of) {
-  const { mean, half } = spread([...cell].map(([id, answer]) => of(answer) - of(/** @type {Answer} */ (base.get(id)))));
-  const text = `${mean >= 0 ? "+" : ""}${mean.toFixed(1)} ± ${half.toFixed(1)}`;
-  return Math.abs(mean) > half ? `**${text}**` : text;
+  const { middle, half } = spread(
+    [...cell].map(([id, answer]) => of(answer) - of(/** @type {Answer} */ (base.get(id)))),
+  );
+  const text = `${middle >= 0 ? "+" : ""}${middle.toFixed(1)} ± ${half.toFixed(1)}`;
+  return Math.abs(middle) > half ? `**${text}**` : text;
 }
 
 /** @param {Answer} answer */

@@ -19,6 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { median } from "../dist/eval/statistics.js";
 import { cpuInfo, FoveaError, loadModel } from "../dist/index.js";
 import { methods } from "../dist/prune/registry.js";
 
@@ -179,8 +180,6 @@ function stageOf({ name, options }) {
   return { method: name, ...(isShare && { keep }) };
 }
 
-/** @param {number[]} values */
-const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 /** @type {Map<string, string[]>} */
 const table = new Map([...methods.keys()].map((name) => [name, []]));
 for (const side of sides) {
@@ -208,7 +207,7 @@ for (const side of sides) {
         }
       }
     }
-    for (const [name, row] of table) row.push(times.has(name) ? Number(median(times.get(name) ?? [])).toFixed(1) : "");
+    for (const [name, row] of table) row.push(times.has(name) ? median(times.get(name) ?? []).toFixed(1) : "");
     await model.dispose();
   } finally {
     rmSync(folder, { recursive: true });

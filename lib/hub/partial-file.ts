@@ -3,7 +3,7 @@ import { readlinkSync } from "node:fs";
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { wait } from "./retry.js";
 
 /**
  * A file that is being fetched is `<etag>.fovea-<host>-<pid>-<random>.incomplete`, beside the blob that it becomes.
@@ -54,8 +54,7 @@ export async function waitForOthers(blob: string, patienceMs: number, signal: Ab
       ),
     );
     if (!changes.some((changed) => Date.now() - changed < patienceMs)) return;
-    await sleep(pollMs, undefined, { signal }).catch(() => {});
-    signal.throwIfAborted();
+    await wait(pollMs, signal);
   }
 }
 

@@ -39,8 +39,13 @@ export async function withRetries<T>(
       }
       // The random part keeps many clients from coming back at the same moment.
       const pause = firstPauseMs * 2 ** (failures - 1) * (1 + Math.random() / 4);
-      await sleep(Math.min(Math.max(pause, error.pauseMs), maxPauseMs), undefined, { signal }).catch(() => {});
-      signal.throwIfAborted();
+      await wait(Math.min(Math.max(pause, error.pauseMs), maxPauseMs), signal);
     }
   }
+}
+
+/** Waits some milliseconds; throws the signal's own reason when it is aborted meanwhile. */
+export async function wait(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {});
+  signal.throwIfAborted();
 }

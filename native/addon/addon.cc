@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -87,51 +88,39 @@ class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
   uint32_t id_;
 };
 
-class PreprocessWorker final : public PromiseWorker<std::vector<float>> {
- public:
-  PreprocessWorker(const Napi::Uint8Array& rgb, int64_t width, int64_t height, PreprocessSpec spec)
-      : PromiseWorker(rgb.Env(), "fovea preprocess"),
-        alive_(Napi::Reference<Napi::Uint8Array>::New(rgb, 1)),
-        rgb_(rgb.Data(), rgb.ElementLength()),
-        width_(width),
-        height_(height),
-        spec_(spec) {}
+Napi::Value to_array(Napi::Env env, std::vector<float>&& data) { return to_float32_array(env, std::move(data)); }
 
- private:
-  std::vector<float> work() override { return preprocess(rgb_, width_, height_, spec_); }
-  Napi::Value to_value(std::vector<float>&& pixels) override { return to_float32_array(Env(), std::move(pixels)); }
+Napi::Value to_array(Napi::Env env, std::vector<uint8_t>&& data) {
+  auto array = Napi::Uint8Array::New(env, data.size());
+  std::copy(data.begin(), data.end(), array.Data());
+  return array;
+}
 
-  Napi::Reference<Napi::Uint8Array> alive_;  // the pixels are read in place
-  std::span<const uint8_t> rgb_;
-  int64_t width_, height_;
-  PreprocessSpec spec_;
+// One picture: width * height * 3 levels.
+struct Picture {
+  Napi::Uint8Array rgb;
+  int64_t width, height;
 };
 
-class ResizeWorker final : public PromiseWorker<std::vector<uint8_t>> {
+// Work on one picture that makes numbers of type T of it.
+template <typename T>
+class PictureWorker final : public PromiseWorker<std::vector<T>> {
  public:
-  ResizeWorker(const Napi::Uint8Array& rgb, int64_t width, int64_t height, int64_t new_width, int64_t new_height,
-               Filter filter)
-      : PromiseWorker(rgb.Env(), "fovea resize"),
+  using Work = std::function<std::vector<T>(std::span<const uint8_t> rgb)>;
+
+  PictureWorker(const char* name, const Napi::Uint8Array& rgb, Work work)
+      : PromiseWorker<std::vector<T>>(rgb.Env(), name),
         alive_(Napi::Reference<Napi::Uint8Array>::New(rgb, 1)),
         rgb_(rgb.Data(), rgb.ElementLength()),
-        width_(width),
-        height_(height),
-        new_width_(new_width),
-        new_height_(new_height),
-        filter_(filter) {}
+        work_(std::move(work)) {}
 
  private:
-  std::vector<uint8_t> work() override { return resize(rgb_, width_, height_, new_width_, new_height_, filter_); }
-  Napi::Value to_value(std::vector<uint8_t>&& pixels) override {
-    auto array = Napi::Uint8Array::New(Env(), pixels.size());
-    std::copy(pixels.begin(), pixels.end(), array.Data());
-    return array;
-  }
+  std::vector<T> work() override { return work_(rgb_); }
+  Napi::Value to_value(std::vector<T>&& numbers) override { return to_array(this->Env(), std::move(numbers)); }
 
-  Napi::Reference<Napi::Uint8Array> alive_;  // the pixels are read in place
+  Napi::Reference<Napi::Uint8Array> alive_;  // the levels are read in place
   std::span<const uint8_t> rgb_;
-  int64_t width_, height_, new_width_, new_height_;
-  Filter filter_;
+  Work work_;
 };
 
 template <typename Worker>
@@ -178,26 +167,35 @@ Napi::Value cancel_load(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// The arguments of a call on a picture, whose fourth is an object. expected: all of them, in words.
+Picture picture_of(const Napi::CallbackInfo& info, const char* expected) {
+  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
+      !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsObject())
+    throw Error(ErrorCode::kInvalidArgument, expected);
+  return {info[0].As<Napi::Uint8Array>(), info[1].As<Napi::Number>().Int64Value(),
+          info[2].As<Napi::Number>().Int64Value()};
+}
+
 Napi::Value preprocess_image(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&] {
-    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-        !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsObject())
-      throw Error(ErrorCode::kInvalidArgument, "preprocess() takes a Uint8Array, a width, a height and a spec");
-    return queue(new PreprocessWorker(info[0].As<Napi::Uint8Array>(), info[1].As<Napi::Number>().Int64Value(),
-                                      info[2].As<Napi::Number>().Int64Value(),
-                                      to_preprocess_spec(info[3].As<Napi::Object>())));
+    const auto [rgb, width, height] = picture_of(info, "preprocess() takes a Uint8Array, a width, a height and a spec");
+    const PreprocessSpec spec = to_preprocess_spec(info[3].As<Napi::Object>());
+    return queue(new PictureWorker<float>(
+        "fovea preprocess", rgb,
+        [w = width, h = height, spec](std::span<const uint8_t> levels) { return preprocess(levels, w, h, spec); }));
   });
 }
 
 Napi::Value resize_image(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&] {
-    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-        !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsObject())
-      throw Error(ErrorCode::kInvalidArgument, "resize() takes a Uint8Array, a width, a height and a size");
+    const auto [rgb, width, height] = picture_of(info, "resize() takes a Uint8Array, a width, a height and a size");
     const auto size = info[3].As<Napi::Object>();
-    return queue(new ResizeWorker(info[0].As<Napi::Uint8Array>(), info[1].As<Napi::Number>().Int64Value(),
-                                  info[2].As<Napi::Number>().Int64Value(), int_field(size, "width"),
-                                  int_field(size, "height"), parse_filter(string_field(size, "filter"))));
+    const int64_t new_width = int_field(size, "width"), new_height = int_field(size, "height");
+    const Filter filter = parse_filter(string_field(size, "filter"));
+    return queue(new PictureWorker<uint8_t>(
+        "fovea resize", rgb, [w = width, h = height, new_width, new_height, filter](std::span<const uint8_t> levels) {
+          return resize(levels, w, h, new_width, new_height, filter);
+        }));
   });
 }
 

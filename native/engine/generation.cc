@@ -5,6 +5,7 @@
 
 #include "engine/prompt.h"
 #include "engine/steps.h"
+#include "ops/host_copy.h"
 
 namespace fovea {
 namespace {
@@ -112,9 +113,8 @@ void Generation::leave(Model& model, PrefixCache& prefixes) {
     DeviceArray memory;
     const Tensor rows = memory.resize(*model.ops, {said, model.decoder->config().d_model});
     model.decoder->embed(std::span(sampled_).first(static_cast<size_t>(said)), rows);
-    const size_t begin = input.rows.size();
-    input.rows.resize(begin + static_cast<size_t>(rows.elements()));
-    model.ops->copy_to_host(rows, input.rows.data() + begin);
+    const std::vector<float> numbers = host_copy(*model.ops, rows);
+    input.rows.insert(input.rows.end(), numbers.begin(), numbers.end());
     for (int64_t i = 0; i < said; ++i) input.positions.push_back(input.positions.back() + 1);
   }
   prefixes.insert(std::move(input), std::move(cache));

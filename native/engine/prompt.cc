@@ -8,6 +8,7 @@
 #include "engine/output_stages.h"
 #include "engine/stage_runner.h"
 #include "engine/tower_stages.h"
+#include "ops/host_copy.h"
 
 namespace fovea {
 namespace {
@@ -47,8 +48,7 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
 // rows (kept, d_features) of an image at their places among its image_rows.
 TapValue output_tap(Ops& ops, const Tensor& rows, const EncodedImage& image, int64_t image_rows) {
   const int64_t width = rows.row_elements();
-  std::vector<float> host(static_cast<size_t>(rows.elements()));
-  ops.copy_to_host(rows, host.data());
+  const std::vector<float> host = host_copy(ops, rows);
   TapValue value{width, std::vector<float>(static_cast<size_t>(image_rows * width), 0.0F)};
   for (size_t i = 0; i < image.kept.size(); ++i)
     std::copy_n(host.begin() + static_cast<int64_t>(i) * width, width, value.numbers.begin() + image.kept[i] * width);

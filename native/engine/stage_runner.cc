@@ -51,7 +51,7 @@ StageReport run_stage(Ops& ops, const PlanStage& stage, RowStream& stream, size_
   const bool runs =
       std::any_of(run.spans().begin(), run.spans().end(), [](const Span& span) { return span.count > 0; });
   if (run.over_text) {
-    report.text = decltype(report.text)::value_type{};
+    report.text = StageReport::Image{};
     report.text->rows_in = total_rows(run.spans());
   }
   if (runs)

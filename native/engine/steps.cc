@@ -4,6 +4,7 @@
 
 #include "engine/cache_stages.h"
 #include "engine/hooks.h"
+#include "ops/host_copy.h"
 
 namespace fovea {
 namespace {
@@ -32,9 +33,7 @@ Tensor run_tokens(Model& model, std::span<Session* const> sessions, std::span<co
 // Takes keys and values of the session's beginning from prefixes, as far as they are known, and those rows from the
 // stream.
 void resume(Ops& ops, Session& session, RowStream& stream, PrefixCache& prefixes) {
-  std::vector<float> rows(static_cast<size_t>(stream.hidden.elements()));
-  ops.copy_to_host(stream.hidden, rows.data());
-  session.input = {session.plan.prefill, stream.positions, std::move(rows)};
+  session.input = {session.plan.prefill, stream.positions, host_copy(ops, stream.hidden)};
   const int64_t known = session.cached_rows = prefixes.resume(*session.input, session.cache);
   stream.hidden = stream.hidden.slice(known, stream.hidden.rows() - known);
   stream.positions.erase(stream.positions.begin(), stream.positions.begin() + known);

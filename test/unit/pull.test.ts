@@ -53,6 +53,19 @@ function pull(options: PullOptions = {}, changes: Partial<HubSettings> = {}, nam
   return pullRepository(repository, options, { ...settings(), ...changes });
 }
 
+/** A storage that breaks off after some bytes of a file, and knows no more of it. */
+function beginningOnly(bytes: number): HubServer["fault"] {
+  return (request, response, content) => {
+    if (!request.url?.startsWith("/signed/")) return false;
+    if (request.headers.range !== undefined) response.destroy();
+    else
+      response
+        .writeHead(200, { "content-length": content.length })
+        .write(content.subarray(0, bytes), () => response.destroy());
+    return true;
+  };
+}
+
 const folder = () => join(cache, "models--someone--model");
 const snapshot = () => join(folder(), "snapshots", server.commit);
 const blobs = () => readdir(join(folder(), "blobs"));
@@ -186,15 +199,7 @@ describe("broken connections", () => {
 
   it("without end are an error, and what came is kept for the next time", async () => {
     const half = weights.length / 2;
-    server.fault = (request, response, content) => {
-      if (!request.url?.startsWith("/signed/")) return false;
-      if (request.headers.range !== undefined) response.destroy();
-      else
-        response
-          .writeHead(200, { "content-length": content.length })
-          .write(content.subarray(0, half), () => response.destroy());
-      return true;
-    };
+    server.fault = beginningOnly(half);
     await expect(pull()).rejects.toThrow(failure("NETWORK", /Tried 5 times/));
     const [partial] = (await blobs()).filter((name) => name.endsWith(".incomplete"));
     const { size } = await stat(join(folder(), "blobs", partial ?? ""));
@@ -250,15 +255,7 @@ describe("broken connections", () => {
 
   it("of a process that was killed are taken up, and a living one's file is left alone", async () => {
     // A partial file as a process leaves it that was killed: its name says who that was.
-    server.fault = (request, response, content) => {
-      if (!request.url?.startsWith("/signed/")) return false;
-      if (request.headers.range !== undefined) response.destroy();
-      else
-        response
-          .writeHead(200, { "content-length": content.length })
-          .write(content.subarray(0, 1e6), () => response.destroy());
-      return true;
-    };
+    server.fault = beginningOnly(1e6);
     await expect(pull()).rejects.toThrow(failure("NETWORK"));
     const [partial = ""] = (await blobs()).filter((name) => name.endsWith(".incomplete"));
     const as = (pid: number) => join(folder(), "blobs", partial.replace(/-0-(?=[0-9a-f]{8}\.)/, `-${pid}-`));

@@ -3,8 +3,10 @@ import { type Command, Option } from "commander";
 import { layerRows } from "../../engine/layer-rows.js";
 import type { GenerateOptions, Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
+import { collect } from "../collect.js";
 import type { CliContext, CliModel } from "../context.js";
 import { methodsHelp } from "../methods-help.js";
+import { modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";
 import { report } from "../report.js";
@@ -35,11 +37,7 @@ export function addAskCommand(program: Command, context: CliContext): void {
     .argument("<image>", "path of a JPEG, PNG, WebP or GIF file")
     .argument("<question>", "in plain words")
     .option("--image <path>", "one more image, after the first (repeatable)", collect)
-    .option(
-      "--model <folder or name>",
-      "a Hugging Face folder, owner/name of the hub, or an embedded model",
-      "fovea-mini",
-    );
+    .addOption(modelOption());
   addPlanOptions(command)
     .option("--max-tokens <n>", "tokens to generate at most", parseNumber)
     .option("--temperature <t>", "0 takes the likeliest token", parseNumber)
@@ -135,8 +133,4 @@ function toJson(reply: Reply, model: CliModel, plan: Plan | undefined): string {
   };
   const object = { text, finishReason, usage: { ...usage, visualMacs: macs }, timings, plan: plan ?? {} };
   return JSON.stringify(object, (_, value) => (value instanceof Int32Array ? [...value] : value));
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }

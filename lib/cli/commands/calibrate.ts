@@ -5,6 +5,7 @@ import type { RowKind } from "../../calibrate/depth-table.js";
 import { readSamples } from "../../calibrate/read-samples.js";
 import type { CliContext } from "../context.js";
 import { depthTableText } from "../depth-table-text.js";
+import { modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";
 
@@ -40,11 +41,7 @@ export function addCalibrateCommand(program: Command, context: CliContext): void
     .option("--window", "with --drop block: layers in a row, where the last row turns least")
     .option("--question <text>", "asked about every picture of a folder", "Describe the image.")
     .option("--limit <n>", "take the first n prompts", parseNumber)
-    .option(
-      "--model <folder or name>",
-      "a Hugging Face folder, owner/name of the hub, or an embedded model",
-      "fovea-mini",
-    )
+    .addOption(modelOption())
     .option("--out <file.json>", "write the plan there")
     .option("--json", "print one JSON object: plan, what was dropped, and the tables");
   addPlanOptions(command).action((samples: string, options: CalibrateCommandOptions) =>

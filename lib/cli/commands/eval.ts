@@ -5,8 +5,10 @@ import { loaders } from "../../eval/loaders/registry.js";
 import type { LoadOptions, PlanStage } from "../../index.js";
 import { parsePruneSpec } from "../../prune/parse-prune-spec.js";
 import { methods } from "../../prune/registry.js";
+import { collect } from "../collect.js";
 import type { CliContext } from "../context.js";
 import { methodsHelp } from "../methods-help.js";
+import { modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { readPlanFile, usageError } from "../plan-options.js";
 import { ProgressLine, progressText } from "../progress-line.js";
@@ -41,11 +43,7 @@ export function addEvalCommand(program: Command, context: CliContext): void {
         "without pruning), rows, FLOPs and milliseconds.",
     )
     .argument("<questions>", "a file of questions, or its folder")
-    .option(
-      "--model <folder or name>",
-      "a Hugging Face folder, owner/name of the hub, or an embedded model",
-      "fovea-mini",
-    )
+    .addOption(modelOption())
     .addOption(
       new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
     )
@@ -134,8 +132,4 @@ function given<Options extends object, Name extends keyof Options>(
   ) as {
     [Key in Name]?: Exclude<Options[Key], undefined>;
   };
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { ModelInfo } from "../../index.js";
 import type { CliContext } from "../context.js";
+import { modelOption } from "../model-option.js";
 
 interface InfoOptions {
   model: string;
@@ -13,11 +14,7 @@ export function addInfoCommand(program: Command, context: CliContext): void {
     .command("info")
     .summary("show the machine, the kernels chosen for it, and a model")
     .description("Shows the CPU's features, the kernels chosen for it, versions, and facts of a model.")
-    .option(
-      "--model <folder or name>",
-      "a Hugging Face folder, owner/name of the hub, or an embedded model",
-      "fovea-mini",
-    )
+    .addOption(modelOption())
     .option("--json", "print one JSON object")
     .action((options: InfoOptions) => info(options, context));
 }

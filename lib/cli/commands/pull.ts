@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { collect } from "../collect.js";
 import type { CliContext } from "../context.js";
 import { pullLine } from "../pull-progress.js";
 
@@ -33,8 +34,4 @@ async function pull(
   const options = { ...(file !== undefined && { files: file }), signal, onProgress: line.update };
   const folder = await engine.pullModel(name, options).finally(line.clear);
   out.write(`${folder}\n`);
-}
-
-function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
 }

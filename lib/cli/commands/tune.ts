@@ -8,6 +8,7 @@ import { parsePruneSpec } from "../../prune/parse-prune-spec.js";
 import { type TunedPlan, type TuneProgress, tune } from "../../tune/index.js";
 import type { CliContext } from "../context.js";
 import { methodsHelp } from "../methods-help.js";
+import { modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { usageError } from "../plan-options.js";
 import { ProgressLine } from "../progress-line.js";
@@ -61,11 +62,7 @@ export function addTuneCommand(program: Command, context: CliContext): void {
     .addOption(new Option("--format <name>", "default: recognised").choices(loaders.map(({ name }) => name)))
     .option("--images <folder>", "the pictures; default: where the authors put them, next to the questions")
     .option("--suffix <text>", 'goes behind every question; default: what LLaVA-1.5 adds; "" for nothing')
-    .option(
-      "--model <folder or name>",
-      "a Hugging Face folder, owner/name of the hub, or an embedded model",
-      "fovea-mini",
-    )
+    .addOption(modelOption())
     .addOption(
       new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
     )

@@ -1,7 +1,7 @@
-import { type KeepOptions, keepBudget } from "../keep-budget.js";
+import { type KeepOptions, keepBudget, keepOptions } from "../keep-budget.js";
 import type { Method } from "../method.js";
 import { planError } from "../plan-error.js";
-import { stageHook } from "../stage-hook.js";
+import { stageHook, stageLayer } from "../stage-hook.js";
 
 /** Options of `custom`. */
 export interface CustomOptions extends KeepOptions {
@@ -19,9 +19,8 @@ export const custom: Method<CustomOptions> = {
     "and the highest stay; without, it returns the rows that stay.",
   options: {
     use: { kind: "name", description: "name of the function" },
-    keep: { kind: "ratio", description: "share of each image's rows that stays" },
-    count: { kind: "count", description: "rows that stay per image, instead of keep" },
-    layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
+    ...keepOptions,
+    layer: stageLayer,
   },
   lower: ({ use, layer, ...amount }, _facts, where) => {
     if (use === undefined) throw planError(`${where}.use`, use, "the name of a function given as custom: { name: … }");

@@ -1,6 +1,6 @@
-import { type KeepOptions, keepBudget } from "../keep-budget.js";
+import { type KeepOptions, keepBudget, keepOptions } from "../keep-budget.js";
 import type { Method } from "../method.js";
-import { stageHook } from "../stage-hook.js";
+import { stageHook, stageLayer } from "../stage-hook.js";
 
 /** Options of `random`. */
 export interface RandomOptions extends KeepOptions {
@@ -17,10 +17,9 @@ export const random: Method<RandomOptions> = {
     "Keeps rows drawn without replacement, the same ones for the same seed. A baseline without a paper, so how much to " +
     "keep has no default.",
   options: {
-    keep: { kind: "ratio", description: "share of each image's rows that stays" },
-    count: { kind: "count", description: "rows that stay per image, instead of keep" },
+    ...keepOptions,
     seed: { kind: "seed", default: 0, description: "start of the random numbers" },
-    layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
+    layer: stageLayer,
   },
   alternatives: ["keep", "count"],
   keepAll: { keep: 1 },

@@ -1,6 +1,6 @@
-import { type KeepOptions, keepBudget } from "../keep-budget.js";
+import { type KeepOptions, keepBudget, keepOptions } from "../keep-budget.js";
 import type { Method } from "../method.js";
-import { stageHook } from "../stage-hook.js";
+import { stageHook, stageLayer } from "../stage-hook.js";
 
 /** Options of `uniform`. */
 export interface UniformOptions extends KeepOptions {
@@ -15,9 +15,8 @@ export const uniform: Method<UniformOptions> = {
     "Keeps rows at equal steps through each image, in raster order. A baseline without a paper, so how much to keep has " +
     "no default.",
   options: {
-    keep: { kind: "ratio", description: "share of each image's rows that stays" },
-    count: { kind: "count", description: "rows that stay per image, instead of keep" },
-    layer: { kind: "layer", description: "drop as rows enter this decoder layer; default: before the decoder" },
+    ...keepOptions,
+    layer: stageLayer,
   },
   alternatives: ["keep", "count"],
   tunable: ["layer", "keep"],

@@ -9,45 +9,55 @@ namespace fovea {
 
 namespace {
 
-void check_shape(const Json& vision_config, const ClipTowerConfig& c) {
+// The fields that all towers have. c: their defaults, and what the config does not say.
+ClipTowerConfig read_fields(const Json& vision_config, ClipTowerConfig c, const char* activation) {
+  c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", c.n_layers, 1, kMaxLayers));
+  c.d_model = bounded(vision_config, "hidden_size", c.d_model, 1, kMaxWidth);
+  c.d_ff = bounded(vision_config, "intermediate_size", c.d_ff, 1, kMaxWidth);
+  c.n_heads = bounded(vision_config, "num_attention_heads", c.n_heads, 1, kMaxHeads);
+  c.image_size = bounded(vision_config, "image_size", c.image_size, 1, kMaxImageSize);
+  c.patch_size = bounded(vision_config, "patch_size", c.patch_size, 1, c.image_size);
+  c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", c.norm_eps));
+  c.activation = parse_activation(vision_config, "hidden_act", activation);
   if (vision_config.int_or("num_channels", 3) != 3) vision_config.refuse("num_channels", "3");
   if (c.d_model % c.n_heads != 0 || c.d_model / c.n_heads > kMaxHeadWidth)
     vision_config.refuse("num_attention_heads", "a divisor of hidden_size with heads of at most 256");
   if (c.n_patches() > int64_t{1} << 16) vision_config.refuse("patch_size", "at most 65536 patches an image");
+  return c;
 }
 
 }  // namespace
 
 ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
-  ClipTowerConfig c;
-  c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", 12, 1, kMaxLayers));
-  c.d_model = bounded(vision_config, "hidden_size", 1152, 1, kMaxWidth);
-  c.d_ff = bounded(vision_config, "intermediate_size", 3072, 1, kMaxWidth);
-  c.n_heads = bounded(vision_config, "num_attention_heads", 16, 1, kMaxHeads);
-  c.image_size = bounded(vision_config, "image_size", 224, 1, kMaxImageSize);
-  c.patch_size = bounded(vision_config, "patch_size", 32, 1, c.image_size);
-  c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", 1e-6));
-  c.activation = parse_activation(vision_config, "hidden_act", "gelu_pytorch_tanh");
-  c.has_class_row = c.pre_norm = c.takes_smaller = false;
-  c.post_norm = true;
+  ClipTowerConfig c = read_fields(vision_config,
+                                  {.n_layers = 12,
+                                   .d_model = 1152,
+                                   .n_heads = 16,
+                                   .d_ff = 3072,
+                                   .image_size = 224,
+                                   .patch_size = 32,
+                                   .norm_eps = 1e-6F,
+                                   .has_class_row = false,
+                                   .pre_norm = false,
+                                   .post_norm = true,
+                                   .takes_smaller = false},
+                                  "gelu_pytorch_tanh");
   c.feature_states = {c.n_layers};
-  check_shape(vision_config, c);
   return c;
 }
 
 ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers,
                             bool keep_class_row) {
-  ClipTowerConfig c;
-  c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", 12, 1, kMaxLayers));
-  c.d_model = bounded(vision_config, "hidden_size", 768, 1, kMaxWidth);
-  c.d_ff = bounded(vision_config, "intermediate_size", 3072, 1, kMaxWidth);
-  c.n_heads = bounded(vision_config, "num_attention_heads", 12, 1, kMaxHeads);
-  c.image_size = bounded(vision_config, "image_size", 224, 1, kMaxImageSize);
-  c.patch_size = bounded(vision_config, "patch_size", 32, 1, c.image_size);
-  c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", 1e-5));
-  c.activation = parse_activation(vision_config, "hidden_act", "quick_gelu");
-  c.keep_class_row = keep_class_row;
-  check_shape(vision_config, c);
+  ClipTowerConfig c = read_fields(vision_config,
+                                  {.n_layers = 12,
+                                   .d_model = 768,
+                                   .n_heads = 12,
+                                   .d_ff = 3072,
+                                   .image_size = 224,
+                                   .patch_size = 32,
+                                   .norm_eps = 1e-5F,
+                                   .keep_class_row = keep_class_row},
+                                  "quick_gelu");
   for (int64_t layer : feature_layers) {
     const int64_t state = layer < 0 ? layer + c.n_layers + 1 : layer;
     if (state < 0 || state > c.n_layers)

@@ -23,7 +23,7 @@ struct ClipTowerConfig {
   float norm_eps = 0;
   Activation activation = Activation::kQuickGelu;
   // Hidden states whose features are concatenated: 0 is the input of block 0, i the output of block i - 1.
-  std::vector<int> feature_states;
+  std::vector<int> feature_states{};
   bool has_class_row = true;
   bool keep_class_row = false;  // "full" keeps the class row, "default" drops it
   bool pre_norm = true;         // before block 0

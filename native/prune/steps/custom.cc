@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/host_copy.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
@@ -10,16 +11,10 @@ namespace {
 
 constexpr size_t kMaxName = 64;
 
-std::vector<float> to_host(Ops& ops, const Tensor& rows) {
-  std::vector<float> host(static_cast<size_t>(rows.elements()));
-  if (!host.empty()) ops.copy_to_host(rows, host.data());
-  return host;
-}
-
 std::vector<float> text_rows(const StageRun& run) {
   std::vector<float> text;
   for (const Span& stretch : text_spans(run.sequence())) {
-    const std::vector<float> rows = to_host(run.ops, run.hidden(stretch));
+    const std::vector<float> rows = host_copy(run.ops, run.hidden(stretch));
     text.insert(text.end(), rows.begin(), rows.end());
   }
   return text;
@@ -60,7 +55,7 @@ struct CustomStep final : Step {
     std::vector<RowSet> all_rows;
     for (const Span& span : run.spans()) {
       RowQuestion question{
-          use, scores, span.image, run.stream.hidden.row_elements(), to_host(run.ops, run.hidden(span)), {}, text};
+          use, scores, span.image, run.stream.hidden.row_elements(), host_copy(run.ops, run.hidden(span)), {}, text};
       for (int64_t row = 0; row < span.count; ++row)
         question.places.push_back(static_cast<int32_t>(run.place(span, row)));
       // Of no rows nothing can be said. Without an answer the request ends, and what it chose counts no more.

@@ -1,5 +1,6 @@
 // {"do":"features","by":"center","features":F,"to":NAME}: features without what all rows of the image share, their
 // mean.
+#include "ops/host_copy.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
@@ -12,8 +13,7 @@ struct CenterStep final : Step {
     std::vector<Features> centered;
     for (const Features& of_span : run.features_of(features)) {
       const Tensor& x = of_span.view;
-      std::vector<float> values(static_cast<size_t>(x.elements()));
-      run.ops.copy_to_host(x, values.data());
+      std::vector<float> values = host_copy(run.ops, x);
       const auto d = static_cast<size_t>(x.row_elements());
       for (size_t c = 0; c < d; ++c) {
         double sum = 0;

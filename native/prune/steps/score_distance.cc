@@ -2,16 +2,11 @@
 // |a - b|_2.
 #include <cmath>
 
+#include "ops/host_copy.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
 namespace {
-
-std::vector<float> on_host(Ops& ops, const Tensor& x) {
-  std::vector<float> numbers(static_cast<size_t>(x.elements()));
-  if (!numbers.empty()) ops.copy_to_host(x, numbers.data());
-  return numbers;
-}
 
 struct DistanceStep final : Step {
   std::string a, b, to;
@@ -23,7 +18,7 @@ struct DistanceStep final : Step {
       const int64_t n = left[s].view.rows(), d = left[s].view.row_elements();
       if (right[s].view.row_elements() != d)
         throw Error(ErrorCode::kPlan, "the plan compares " + a + " with " + b + ", which is not as wide");
-      const std::vector<float> x = on_host(run.ops, left[s].view), y = on_host(run.ops, right[s].view);
+      const std::vector<float> x = host_copy(run.ops, left[s].view), y = host_copy(run.ops, right[s].view);
       Scores& distances = scores.emplace_back();
       for (int64_t row = 0; row < n; ++row) {
         double sum = 0;

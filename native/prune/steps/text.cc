@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ops/host_copy.h"
 #include "prune/query_rows.h"
 #include "prune/score.h"
 #include "prune/steps/parse.h"
@@ -52,8 +53,8 @@ struct TextStep final : Step {
   }
 
   static Features mean(Ops& ops, const Tensor& x) {
-    std::vector<float> values(static_cast<size_t>(x.elements())), mean;
-    ops.copy_to_host(x, values.data());
+    const std::vector<float> values = host_copy(ops, x);
+    std::vector<float> mean;
     const auto d = static_cast<size_t>(x.row_elements());
     for (size_t c = 0; c < d; ++c) {
       double sum = 0;

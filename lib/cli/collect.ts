@@ -1,0 +1,4 @@
+/** Lets an option be given again: commander hands over one value and those before it. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
