@@ -28,7 +28,9 @@ DecoderConfig llama_config(const Json& text_config) {
 
 DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Json& text_config,
                              const std::string& prefix, bool tied, const std::string& head_name) {
-  const bool attention_bias = text_config.bool_or("attention_bias", false);
+  // Qwen2 has biases on q, k and v whatever its config says, and none on o.
+  const bool qwen2 = text_config.string_or("model_type", "llama").starts_with("qwen2");
+  const bool attention_bias = qwen2 || text_config.bool_or("attention_bias", false);
   const bool mlp_bias = text_config.bool_or("mlp_bias", false);
   const int64_t q_width = c.n_heads * c.d_head, kv_width = c.n_kv_heads * c.d_head;
   DecoderWeights w;
@@ -45,7 +47,7 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
     l.k_bias = weights.vector_if(attention_bias, attention + "k_proj.bias", kv_width);
     l.v_bias = weights.vector_if(attention_bias, attention + "v_proj.bias", kv_width);
     l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width);
-    l.o_bias = weights.vector_if(attention_bias, attention + "o_proj.bias", c.d_model);
+    l.o_bias = weights.vector_if(attention_bias && !qwen2, attention + "o_proj.bias", c.d_model);
     l.post_norm = weights.vector(layer + "post_attention_layernorm.weight", c.d_model);
     l.gate_up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, c.d_model);
     l.gate_up_bias = weights.vectors_if(mlp_bias, {mlp + "gate_proj.bias", mlp + "up_proj.bias"}, c.d_ff);

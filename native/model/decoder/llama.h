@@ -1,4 +1,4 @@
-// Llama: reads a transformers text_config and the weights of a Llama decoder.
+// Llama and Qwen2: reads a transformers text_config and the weights of such a decoder.
 #pragma once
 
 #include <string>
