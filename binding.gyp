@@ -37,7 +37,7 @@
       "sources": ["<@(core_sources)", "<@(kernel_sources)"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512"]}]
+        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni"]}]
       ]
     }
   ],
@@ -61,6 +61,14 @@
           # GCC's own AVX-512 headers raise false "uninitialized" warnings.
           "cflags_cc": ["<@(avx512_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512_flags)"]},
+          "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
+        },
+        {
+          "target_name": "fovea_avx512vnni",
+          "type": "static_library",
+          "sources": ["<@(avx512vnni_sources)"],
+          "cflags_cc": ["<@(avx512vnni_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512vnni_flags)"]},
           "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
         }
       ]

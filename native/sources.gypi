@@ -112,6 +112,8 @@
       "native/kernels/select.cc",
       "native/kernels/reference/fill.cc",
       "native/kernels/reference/gemm.cc",
+      "native/kernels/reference/gemm_int8.cc",
+      "native/kernels/reference/quantise.cc",
       "native/kernels/reference/pack.cc",
       "native/kernels/reference/softmax.cc",
       "native/kernels/reference/norm.cc",
@@ -120,6 +122,8 @@
     "avx2_sources": [
       "native/kernels/x86/fill_avx2.cc",
       "native/kernels/x86/gemm_avx2.cc",
+      "native/kernels/x86/gemm_int8_avx2.cc",
+      "native/kernels/x86/quantise_avx2.cc",
       "native/kernels/x86/pack_avx2.cc",
       "native/kernels/x86/softmax_avx2.cc",
       "native/kernels/x86/norm_avx2.cc",
@@ -133,6 +137,7 @@
     "avx512_sources": [
       "native/kernels/x86/fill_avx512.cc",
       "native/kernels/x86/gemm_avx512.cc",
+      "native/kernels/x86/quantise_avx512.cc",
       "native/kernels/x86/pack_avx512.cc",
       "native/kernels/x86/softmax_avx512.cc",
       "native/kernels/x86/norm_avx512.cc",
@@ -146,6 +151,17 @@
       "-mavx512bw",
       "-mavx512dq",
       "-mavx512vl"
+    ],
+    "avx512vnni_sources": ["native/kernels/x86/gemm_int8_avx512vnni.cc"],
+    "avx512vnni_flags": [
+      "-mavx2",
+      "-mfma",
+      "-mf16c",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512dq",
+      "-mavx512vl",
+      "-mavx512vnni"
     ],
     "addon_sources": [
       "native/addon/addon.cc",
@@ -163,6 +179,7 @@
       "native/test/test_cpu.cc",
       "native/test/test_thread_pool.cc",
       "native/test/test_kernels.cc",
+      "native/test/test_int8.cc",
       "native/test/test_ops.cc",
       "native/test/test_attention.cc",
       "native/test/test_prefix_cache.cc",

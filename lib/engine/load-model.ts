@@ -11,7 +11,7 @@ import { wrapError } from "./wrap-error.js";
 /** How to hold and run a model. */
 export interface LoadOptions {
   /** Weights in memory: as in the file (default), or converted. Activations are always f32. */
-  dtype?: "auto" | "f32" | "bf16" | "f16";
+  dtype?: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
   /** Compute threads; 0, the default: every core this process may use. */
   threads?: number;
   /**

@@ -265,7 +265,12 @@ export interface NativeBinding {
   /** `progress` events carry the number. */
   load(
     folder: string,
-    options: { dtype: "auto" | "f32" | "bf16" | "f16"; threads: number; imageCacheBytes: number; kvCacheBytes: number },
+    options: {
+      dtype: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
+      threads: number;
+      imageCacheBytes: number;
+      kvCacheBytes: number;
+    },
   ): { request: number; model: Promise<NativeModel> };
   /** Makes a running load fail within one tensor. */
   cancelLoad(request: number): void;

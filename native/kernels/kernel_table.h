@@ -2,8 +2,8 @@
 // compiled for an instruction set include this header, and must not bring a library template into their objects.
 //
 // Every entry does the same operations in the same order on every tier, so all tiers agree bit for bit (but for the
-// erf of GELU). The rules: a matrix product is one chain of fused multiply-adds over ascending k; a sum over a row
-// keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see reference/sum.h).
+// erf of GELU). The rules: a matrix product of floats is one chain of fused multiply-adds over ascending k; a sum over
+// a row keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see reference/sum.h).
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@ namespace fovea {
 
 // A panel holds 16 outputs: [k][16]. The 16 weights of one k are adjacent.
 constexpr int64_t kPanel = 16;
+constexpr int64_t kPanelBytes = kPanel * 4;  // of one k of f32
 
 // What one gemm call may cover, so that its scratch has a fixed size.
 constexpr int64_t kGemmRows = 192;
@@ -25,19 +26,35 @@ enum class GemmMode : int32_t {
   kResume,  // the chain goes on from the value in out; then + bias
 };
 
+// Four consecutive k of a row of 8-bit numbers are one 32-bit word, and a panel of them is [words][16][4].
+constexpr int64_t kWordBytes = 4;
+// 4-bit weights share a scale and a minimum among kGroup consecutive k of one output.
+constexpr int64_t kGroup = 64;
+constexpr int64_t kGroupWords = kGroup / kWordBytes;
+// A group of an int4 panel: [8][16][4] bytes, each the weights of k = 8 i + j (low) and 8 i + 4 + j (high) for word
+// pair i and byte j, then 16 scales and 16 minima as f16. weight = scale * nibble + minimum.
+constexpr int64_t kInt4GroupBytes = kGroup * kPanel / 2 + 2 * 2 * kPanel;
+
+// What one product is made of.
 struct GemmTask {
-  const float* x;  // (m, k)
-  int64_t x_stride;
-  int64_t m;             // <= kGemmRows
-  const void* panels;    // [ceil(n / 16)][k][16], zero padded
-  int64_t panel_stride;  // elements from panel to panel
-  int64_t k;
-  int64_t n;          // <= kGemmColumns
-  const float* bias;  // (n) or null
-  float* out;         // (m, n)
+  const void* x;     // (m, k) f32, or (m, 4 k) int8
+  int64_t x_stride;  // in numbers, or words
+  int64_t m;         // <= kGemmRows
+  // Zero padded: [ceil(n / 16)][k][16] of floats, or of words of int8, or [ceil(n / 16)][groups] of int4 groups.
+  const void* panels;
+  int64_t panel_stride;  // bytes from panel to panel
+  int64_t k;             // numbers, or words: of int4 whole groups
+  int64_t n;             // <= kGemmColumns
+  const float* bias;     // (n) or null
+  float* out;            // (m, n)
   int64_t out_stride;
   GemmMode mode;
   float* scratch;  // kGemmScratch floats
+  // Of 8-bit rows: x = x_scales[row] * byte.
+  const float* x_scales = nullptr;  // (m)
+  const int32_t* x_sums = nullptr;  // (m, groups): sum of the bytes of each group of kGroup k
+  int64_t x_sums_stride = 0;
+  const float* w_scales = nullptr;  // (n) of int8 weights: weight = scale * byte
 };
 
 // Indices of fovea::Activation.
@@ -50,6 +67,16 @@ struct KernelTable {
   void (*gemm_f32)(const GemmTask& task);
   void (*gemm_f16)(const GemmTask& task);
   void (*gemm_bf16)(const GemmTask& task);
+  // 8-bit rows by 8-bit and 4-bit weights. Sums of products are exact integers; what follows is
+  // int8: out = float(sum) * (x_scale * w_scale) + bias
+  // int4: chain = fma(scale, float(sum), chain), chain = fma(minimum, float(x_sum), chain) over ascending groups;
+  //       out = chain * x_scale + bias.
+  // mode kStore or kAdd.
+  void (*gemm_int8)(const GemmTask& task);
+  void (*gemm_int4)(const GemmTask& task);
+  // x (k) -> out (whole groups, zero padded), each rounded to the nearest of [-127, 127] steps of the scale that is
+  // returned; sums (groups) as in GemmTask. NaN if a number is not finite.
+  float (*quantise_row)(const float* x, int64_t k, int8_t* out, int32_t* sums);
 
   // x (rows, k) -> out [ceil(rows / 16)][k][16], zero padded: rows become lanes.
   void (*pack_rows)(const float* x, int64_t x_stride, int64_t rows, int64_t k, float* out);
@@ -86,6 +113,9 @@ void fill(KernelTable& table);
 }
 namespace avx512 {
 void fill(KernelTable& table);
+}
+namespace avx512vnni {
+void fill(KernelTable& table);  // the products of 8-bit rows alone
 }
 #endif
 

@@ -23,6 +23,7 @@ std::vector<Tier> tiers() {
   const bool avx512 = avx2 && cpu.avx512f && cpu.avx512bw && cpu.avx512dq && cpu.avx512vl;
   all.push_back({"avx2", avx2, avx2::fill});
   all.push_back({"avx512", avx512, avx512::fill});
+  all.push_back({"avx512vnni", avx512 && cpu.avx512vnni, avx512vnni::fill});
 #endif
   return all;
 }

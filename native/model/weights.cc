@@ -8,8 +8,8 @@ namespace fovea {
 Weights::Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype,
                  std::function<void(double)> on_progress)
     : ops_(ops), files_(files), dtype_(dtype), on_progress_(std::move(on_progress)) {
-  if (dtype != "auto" && dtype != "f32" && dtype != "bf16" && dtype != "f16")
-    throw Error(ErrorCode::kInvalidArgument, "dtype is \"" + dtype + "\"; expected auto, f32, bf16 or f16");
+  if (dtype != "auto" && dtype != "f32" && dtype != "bf16" && dtype != "f16" && dtype != "int8" && dtype != "int4")
+    throw Error(ErrorCode::kInvalidArgument, "dtype is \"" + dtype + "\"; expected auto, f32, bf16, f16, int8 or int4");
 }
 
 std::string Weights::prefix_of(const std::string& probe, const std::vector<std::string>& prefixes) const {
@@ -32,11 +32,15 @@ Tensor Weights::take(const std::string& name, std::initializer_list<int64_t> sha
   return tensor;
 }
 
-std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name) {
-  matrix_dtype_ = dtype_ == "f32"    ? DType::kF32
-                  : dtype_ == "bf16" ? DType::kBF16
-                  : dtype_ == "f16"  ? DType::kF16
-                                     : parts.front().dtype;
+std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name,
+                                            Coarsest coarsest) {
+  const bool quantise = dtype_ == "int8" || dtype_ == "int4";
+  matrix_dtype_ = dtype_ == "f32"                                   ? DType::kF32
+                  : dtype_ == "bf16"                                ? DType::kBF16
+                  : dtype_ == "f16"                                 ? DType::kF16
+                  : !quantise || coarsest == Coarsest::kAsFiled     ? parts.front().dtype
+                  : dtype_ == "int4" && coarsest == Coarsest::kInt4 ? DType::kInt4
+                                                                    : DType::kInt8;
   try {
     auto packed = ops_.pack(parts, matrix_dtype_);
     bytes_ += static_cast<int64_t>(packed->bytes());
@@ -81,18 +85,19 @@ DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& na
 
 DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) { return to_f32(take(name, {m, n}), name); }
 
-std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k) {
-  return pack({take(name, {n, k})}, name);
+std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k, Coarsest coarsest) {
+  return pack({take(name, {n, k})}, name, coarsest);
 }
 
-std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k) {
+std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k,
+                                               Coarsest coarsest) {
   std::vector<Tensor> parts;
   for (const std::string& name : names) parts.push_back(take(name, {n_each, k}));
-  return pack(parts, names.front());
+  return pack(parts, names.front(), coarsest);
 }
 
 std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
-  return pack({take(name, {n, c, p, p}).reshape_rows({c * p * p})}, name);
+  return pack({take(name, {n, c, p, p}).reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
 }
 
 Tensor Weights::mapped(const std::string& name, int64_t m, int64_t n) { return take(name, {m, n}); }

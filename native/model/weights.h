@@ -17,8 +17,12 @@ namespace fovea {
 
 class Weights {
  public:
-  // dtype: "auto" keeps each matrix as the file has it; "f32", "bf16", "f16" convert. on_progress gets the share of
-  // the file taken so far, before every tensor; what it throws ends the load.
+  // How coarse the quantising dtypes may make a matrix.
+  enum class Coarsest { kAsFiled, kInt8, kInt4 };
+
+  // dtype: "auto" keeps each matrix as the file has it; "f32", "bf16", "f16" convert; "int8" and "int4" quantise as
+  // far as each matrix bears. on_progress gets the share of the file taken so far, before every tensor; what it throws
+  // ends the load.
   Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype,
           std::function<void(double)> on_progress = {});
 
@@ -35,21 +39,24 @@ class Weights {
   // (m, n) as f32.
   DeviceArray rows(const std::string& name, int64_t m, int64_t n);
   // (n, k) packed.
-  std::unique_ptr<PackedMatrix> matrix(const std::string& name, int64_t n, int64_t k);
+  std::unique_ptr<PackedMatrix> matrix(const std::string& name, int64_t n, int64_t k,
+                                       Coarsest coarsest = Coarsest::kInt8);
   // Several (n_each, k) stacked and packed.
-  std::unique_ptr<PackedMatrix> stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k);
-  // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed.
+  std::unique_ptr<PackedMatrix> stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k,
+                                        Coarsest coarsest = Coarsest::kInt8);
+  // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
   // (m, n) left where it is, in the file's dtype.
   Tensor mapped(const std::string& name, int64_t m, int64_t n);
 
   int64_t parameters() const { return parameters_; }
   int64_t bytes() const { return bytes_; }
-  DType matrix_dtype() const { return matrix_dtype_; }  // of the matrix taken last
+  // What most matrices are held as: the dtype asked for, or the file's.
+  std::string dtype_held() const { return dtype_ == "auto" ? dtype_name(matrix_dtype_) : dtype_; }
 
  private:
   Tensor take(const std::string& name, std::initializer_list<int64_t> shape);
-  std::unique_ptr<PackedMatrix> pack(const std::vector<Tensor>& parts, const std::string& name);
+  std::unique_ptr<PackedMatrix> pack(const std::vector<Tensor>& parts, const std::string& name, Coarsest coarsest);
   DeviceArray to_f32(const Tensor& tensor, const std::string& name);
 
   Ops& ops_;
@@ -57,7 +64,7 @@ class Weights {
   std::string dtype_;
   std::function<void(double)> on_progress_;
   uint64_t taken_bytes_ = 0;
-  DType matrix_dtype_ = DType::kF32;
+  DType matrix_dtype_ = DType::kF32;  // of the matrix taken last
   std::set<std::string> taken_;
   int64_t parameters_ = 0;
   int64_t bytes_ = 0;

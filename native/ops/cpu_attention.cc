@@ -66,8 +66,8 @@ void score(const KernelTable& kernels, const Block& block, const Tensor& k, int6
     const int64_t count = std::min(kKeyBlock, n_keys - key);
     kernels.pack_rows(head_of(k, key, block.kv_head), k.row_stride, count, d, panels);
     for (int64_t row = 0; row < block.rows(); row += kGemmRows)
-      kernels.gemm_f32({queries + row * d, d, std::min(kGemmRows, block.rows() - row), panels, d * kPanel, d, count,
-                        nullptr, scores + row * stride + key, stride, GemmMode::kStore,
+      kernels.gemm_f32({queries + row * d, d, std::min(kGemmRows, block.rows() - row), panels, d * kPanelBytes, d,
+                        count, nullptr, scores + row * stride + key, stride, GemmMode::kStore,
                         scratch(Scratch::kGemm, kGemmScratch)});
   }
 }
@@ -88,8 +88,8 @@ void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, cons
   const auto chain = [&](int64_t row, int64_t n_rows, int64_t base, int64_t begin, int64_t end, int64_t column,
                          int64_t n, int64_t packed) {
     if (begin >= end) return;
-    kernels.gemm_f32({scores + row * stride + begin, stride, n_rows, panels + (begin - base) * kPanel, packed * kPanel,
-                      end - begin, n, nullptr, sums + row * d + column, d, GemmMode::kResume,
+    kernels.gemm_f32({scores + row * stride + begin, stride, n_rows, panels + (begin - base) * kPanel,
+                      packed * kPanelBytes, end - begin, n, nullptr, sums + row * d + column, d, GemmMode::kResume,
                       scratch(Scratch::kGemm, kGemmScratch)});
   };
   std::fill_n(sums, rows * d, 0.0f);

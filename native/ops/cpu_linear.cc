@@ -35,6 +35,24 @@ Blocks cut(int64_t m, int64_t n, int threads, int64_t most_panels) {
   return blocks;
 }
 
+// Of 8-bit rows in one go: they should stay in the last caches.
+constexpr int64_t kQuantisedBytes = int64_t{1} << 22;
+
+void (*kernel_of(const KernelTable& kernels, DType weights))(const GemmTask&) {
+  switch (weights) {
+    case DType::kF16:
+      return kernels.gemm_f16;
+    case DType::kBF16:
+      return kernels.gemm_bf16;
+    case DType::kInt8:
+      return kernels.gemm_int8;
+    case DType::kInt4:
+      return kernels.gemm_int4;
+    default:
+      return kernels.gemm_f32;
+  }
+}
+
 // Below this many multiply-adds, waking a thread costs more than it saves.
 constexpr int64_t kWorthSharing = 100000;
 
@@ -56,26 +74,68 @@ void CpuOps::linear(const Tensor& x, const PackedMatrix& packed, const Tensor& b
           .c_str(),
       {{"x", x}, {"bias", bias}, {"out", out}});
   if (m == 0) return;
-  const auto kernel = w->dtype() == DType::kF32   ? kernels_.gemm_f32
-                      : w->dtype() == DType::kF16 ? kernels_.gemm_f16
-                                                  : kernels_.gemm_bf16;
-  const int threads = m * n * k < kWorthSharing ? 1 : pool_.threads();
-  const Blocks blocks = cut(m, n, threads, kGemmColumns / kPanel);
+  GemmTask whole{};
+  whole.x = x.data;
+  whole.x_stride = x.row_stride;
+  whole.m = m;
+  whole.panel_stride = w->panel_stride();
+  whole.k = w->depth();
+  whole.n = n;
+  whole.bias = bias.empty() ? nullptr : bias.as<float>();
+  whole.out = out.as<float>();
+  whole.out_stride = out.row_stride;
+  whole.mode = accumulate ? GemmMode::kAdd : GemmMode::kStore;
+  if (!w->of_bytes()) {
+    multiply(whole, *w);
+    return;
+  }
+  // 8-bit rows, so many at a time that they stay in a cache.
+  const int64_t groups = w->groups(), most = std::max<int64_t>(kGemmRows, kQuantisedBytes / (groups * kGroup));
+  for (int64_t begin = 0; begin < m; begin += most) {
+    const int64_t rows = std::min(most, m - begin);
+    const int64_t words = groups * kGroupWords;
+    auto* bytes = reinterpret_cast<int8_t*>(scratch(Scratch::kBytes, rows * (words + groups + 1)));
+    auto* sums = reinterpret_cast<int32_t*>(bytes + rows * words * kWordBytes);
+    auto* scales = reinterpret_cast<float*>(sums + rows * groups);
+    for_rows(rows, k, [&](int64_t row, int64_t end) {
+      for (; row < end; ++row)
+        scales[row] = kernels_.quantise_row(x.as<float>() + (begin + row) * x.row_stride, k,
+                                            bytes + row * words * kWordBytes, sums + row * groups);
+    });
+    GemmTask part = whole;
+    part.x = bytes;
+    part.x_stride = words;
+    part.m = rows;
+    part.out += begin * out.row_stride;
+    part.x_scales = scales;
+    part.x_sums = sums;
+    part.x_sums_stride = groups;
+    part.w_scales = w->scales();
+    multiply(part, *w);
+  }
+}
+
+// `whole` but for its panels and scratch; any m and n.
+void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w) {
+  const auto kernel = kernel_of(kernels_, w.dtype());
+  const int64_t inputs = whole.m * whole.n * w.inputs();
+  const int threads = inputs < kWorthSharing ? 1 : pool_.threads();
+  const Blocks blocks = cut(whole.m, whole.n, threads, kGemmColumns / kPanel);
   const auto block = [&](int64_t index) {
     const int64_t row = index % blocks.down * blocks.rows, panel = index / blocks.down * blocks.panels;
     const int64_t column = panel * kPanel;
-    GemmTask task{};
-    task.x = x.as<float>() + row * x.row_stride;
-    task.x_stride = x.row_stride;
-    task.m = std::min(blocks.rows, m - row);
-    task.panels = w->panel(panel);
-    task.panel_stride = w->panel_stride();
-    task.k = k;
-    task.n = std::min(blocks.panels * kPanel, n - column);
-    task.bias = bias.empty() ? nullptr : bias.as<float>() + column;
-    task.out = out.as<float>() + row * out.row_stride + column;
-    task.out_stride = out.row_stride;
-    task.mode = accumulate ? GemmMode::kAdd : GemmMode::kStore;
+    GemmTask task = whole;
+    task.x = static_cast<const float*>(whole.x) + row * whole.x_stride;  // words are as wide as floats
+    task.m = std::min(blocks.rows, whole.m - row);
+    task.panels = w.panel(panel);
+    task.n = std::min(blocks.panels * kPanel, whole.n - column);
+    if (task.bias != nullptr) task.bias += column;
+    task.out += row * whole.out_stride + column;
+    if (w.of_bytes()) {
+      task.x_scales += row;
+      task.x_sums += row * whole.x_sums_stride;
+      if (task.w_scales != nullptr) task.w_scales += column;
+    }
     task.scratch = scratch(Scratch::kGemm, kGemmScratch);
     kernel(task);
   };
@@ -102,8 +162,8 @@ void CpuOps::dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) {
     kernels_.pack_rows(b.as<float>() + column * b.row_stride, b.row_stride, count, k, panels);
     for (int64_t row = 0; row < m; row += blocks.rows) {
       kernels_.gemm_f32({a.as<float>() + row * a.row_stride, a.row_stride, std::min(blocks.rows, m - row), panels,
-                         k * kPanel, k, count, nullptr, out.as<float>() + row * out.row_stride + column, out.row_stride,
-                         GemmMode::kStore, scratch(Scratch::kGemm, kGemmScratch)});
+                         k * kPanelBytes, k, count, nullptr, out.as<float>() + row * out.row_stride + column,
+                         out.row_stride, GemmMode::kStore, scratch(Scratch::kGemm, kGemmScratch)});
     }
   });
 }

@@ -7,6 +7,7 @@
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 #include "ops/ops.h"
+#include "ops/packed_panels.h"
 
 namespace fovea {
 
@@ -47,6 +48,8 @@ class CpuOps final : public Ops {
   bool all_finite(const Tensor& x) override;
 
  private:
+  void multiply(const GemmTask& whole, const PackedPanels& w);
+
   // Calls fn(begin, end) for pieces of [0, rows); cost is that of one row, in elements read or written.
   template <typename F>
   void for_rows(int64_t rows, int64_t cost, F&& fn) {

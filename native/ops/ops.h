@@ -67,7 +67,9 @@ class Ops {
   virtual void copy_from_host(const void* source, const Tensor& out) = 0;  // out dense
   virtual void copy_to_host(const Tensor& x, void* out) = 0;               // x may have a row stride; out is dense
 
-  // Weights. Stacks parts (n_i, k) of host memory into one (sum n_i, k) matrix held as f32, f16 or bf16.
+  // Weights. Stacks parts (n_i, k) of host memory into one (sum n_i, k) matrix held as f32, f16 or bf16, or as
+  //  int8: a scale per output; rows of x are rounded to 8 bits with a scale each, sums are exact integers
+  //  int4: a scale and a minimum for each 64 k of an output; x as with int8.
   // Throws kNumeric, naming no tensor, if a value is NaN or infinite in the file or after conversion.
   virtual std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) = 0;
 

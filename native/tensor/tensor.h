@@ -8,11 +8,12 @@
 
 namespace fovea {
 
-enum class DType : uint8_t { kF32, kF16, kBF16, kI32 };
+// kInt8 and kInt4 are what packed weights may be held as; no tensor has them.
+enum class DType : uint8_t { kF32, kF16, kBF16, kI32, kInt8, kInt4 };
 enum class Device : uint8_t { kCpu, kCuda };
 
 constexpr size_t element_size(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16 ? 2 : 4; }
-const char* dtype_name(DType dtype);  // "f32", "f16", "bf16", "i32"
+const char* dtype_name(DType dtype);  // "f32", "f16", "bf16", "i32", "int8", "int4"
 
 // Row-major and dense in every dimension but the first, whose stride is free: a slice of columns of a wider matrix,
 // or the keys inside a cache with spare room, is a view too.

@@ -51,21 +51,22 @@ struct GemmCase {
   bool bias;
 };
 
-// Runs one product with the entry `gemm` of a table.
-Guarded multiply(void (*gemm)(const GemmTask&), const void* panels, const GemmCase& c) {
+// Runs one product with the entry `gemm` of a table; panels of numbers of `size` bytes.
+Guarded multiply(void (*gemm)(const GemmTask&), const void* panels, int64_t size, const GemmCase& c) {
   Guarded x(c.m, c.k, 1, c.gap), out(c.m, c.n, 2, c.gap), bias(1, c.n, 3);
   std::vector<float> scratch(kGemmScratch, NAN);
-  gemm({x.data(), x.stride(), c.m, panels, c.k * 16, c.k, c.n, c.bias ? bias.data() : nullptr, out.data(), out.stride(),
-        c.mode, scratch.data()});
+  gemm({x.data(), x.stride(), c.m, panels, c.k * 16 * size, c.k, c.n, c.bias ? bias.data() : nullptr, out.data(),
+        out.stride(), c.mode, scratch.data()});
   CHECK(out.intact());
   return out;
 }
 
 void compare_gemm(const KernelTable& tier, const GemmCase& c) {
   const Weights w(c.n, c.k);
-  const bool same = multiply(tier.gemm_f32, w.f32.data(), c).same(multiply(scalar().gemm_f32, w.f32.data(), c)) &&
-                    multiply(tier.gemm_f16, w.f16.data(), c).same(multiply(scalar().gemm_f16, w.f16.data(), c)) &&
-                    multiply(tier.gemm_bf16, w.bf16.data(), c).same(multiply(scalar().gemm_bf16, w.bf16.data(), c));
+  const bool same =
+      multiply(tier.gemm_f32, w.f32.data(), 4, c).same(multiply(scalar().gemm_f32, w.f32.data(), 4, c)) &&
+      multiply(tier.gemm_f16, w.f16.data(), 2, c).same(multiply(scalar().gemm_f16, w.f16.data(), 2, c)) &&
+      multiply(tier.gemm_bf16, w.bf16.data(), 2, c).same(multiply(scalar().gemm_bf16, w.bf16.data(), 2, c));
   if (!same)
     fail(__FILE__, __LINE__,
          std::string(tier.tier) + " gemm m " + shown(c.m) + " n " + shown(c.n) + " k " + shown(c.k) + " mode " +
@@ -103,7 +104,7 @@ TEST("gemm, scalar: a product by hand") {
     for (int i = 0; i < 2; ++i) panels[i * 16 + column] = w[column][i];
   const float bias[] = {0, 100, 1000};
   std::vector<float> scratch(kGemmScratch);
-  scalar().gemm_f32({x, 2, 2, panels, 32, 2, 3, bias, out, 3, GemmMode::kStore, scratch.data()});
+  scalar().gemm_f32({x, 2, 2, panels, 2 * 16 * 4, 2, 3, bias, out, 3, GemmMode::kStore, scratch.data()});
   const float expected[] = {21, 98.5f, 1004, 43, 97.5f, 1008};
   CHECK(same_bits(out, expected, 6));
 }

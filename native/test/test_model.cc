@@ -136,7 +136,7 @@ TEST("Weights: errors name the tensor, what was tried, and what to do") {
   folder.write("model.safetensors", one_tensor("a.weight", 2, 3, {1, 2, 3, 4, 5, 6}));
   const SafetensorsFolder files(folder.string());
   const auto ops = make_cpu_ops(1, "auto");
-  for (const char* dtype : {"f64", "F32", "", "int8"})
+  for (const char* dtype : {"f64", "F32", "", "int3"})
     CHECK_THROWS(ErrorCode::kInvalidArgument, Weights(*ops, files, dtype));
 
   Weights weights(*ops, files, "f32");

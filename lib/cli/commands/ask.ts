@@ -21,7 +21,7 @@ type SamplingOptions = Pick<
 interface AskOptions extends PlanOptions, SamplingOptions {
   model: string;
   image?: string[];
-  dtype: "auto" | "f32" | "bf16" | "f16";
+  dtype: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
   threads?: number;
   json?: boolean;
   keepLists?: boolean;
@@ -48,7 +48,9 @@ export function addAskCommand(program: Command, context: CliContext): void {
     .option("--seed <n>", "start of the random numbers", parseNumber)
     .option("--stop <text>", "end the answer before this text (repeatable)", collect)
     .addOption(
-      new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
+      new Option("--dtype <type>", "weights in memory")
+        .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
+        .default("auto"),
     )
     .option("--threads <n>", "compute threads", parseNumber)
     .option("--json", "print one JSON object instead of text and report")

@@ -45,7 +45,9 @@ export function addEvalCommand(program: Command, context: CliContext): void {
     .argument("<questions>", "a file of questions, or its folder")
     .addOption(modelOption())
     .addOption(
-      new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
+      new Option("--dtype <type>", "weights in memory")
+        .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
+        .default("auto"),
     )
     .option("--threads <n>", "compute threads", parseNumber)
     .addOption(new Option("--format <name>", "default: recognised").choices(loaders.map(({ name }) => name)))

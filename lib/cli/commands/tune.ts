@@ -64,7 +64,9 @@ export function addTuneCommand(program: Command, context: CliContext): void {
     .option("--suffix <text>", 'goes behind every question; default: what LLaVA-1.5 adds; "" for nothing')
     .addOption(modelOption())
     .addOption(
-      new Option("--dtype <type>", "weights in memory").choices(["auto", "f32", "bf16", "f16"]).default("auto"),
+      new Option("--dtype <type>", "weights in memory")
+        .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
+        .default("auto"),
     )
     .option("--threads <n>", "compute threads", parseNumber)
     .addHelpText("after", methodsHelp)

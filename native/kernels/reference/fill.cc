@@ -5,6 +5,8 @@ namespace fovea::reference {
 void fill(KernelTable& table) {
   table.tier = "scalar";
   fill_gemm(table);
+  fill_gemm_int8(table);
+  fill_quantise(table);
   fill_pack(table);
   fill_softmax(table);
   fill_norm(table);

@@ -102,6 +102,34 @@ FOVEA_INLINE float max_lanes(Vec a) {
   return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
 }
 
+struct Ints {
+  __m256i lo, hi;
+};
+FOVEA_INLINE Ints load_ints(const void* p) {
+  const auto* halves = static_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(halves), _mm256_loadu_si256(halves + 1)};
+}
+FOVEA_INLINE void store_ints(void* p, Ints a) {
+  auto* halves = static_cast<__m256i*>(p);
+  _mm256_storeu_si256(halves, a.lo);
+  _mm256_storeu_si256(halves + 1, a.hi);
+}
+FOVEA_INLINE Ints operator+(Ints a, Ints b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
+FOVEA_INLINE int32_t sum_lanes(Ints a) {
+  const __m256i eight = _mm256_add_epi32(a.lo, a.hi);
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_srli_epi64(four, 32)));
+}
+FOVEA_INLINE Ints round_to_ints(Vec a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }  // ties to even
+FOVEA_INLINE Vec to_floats(Ints a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+FOVEA_INLINE __m128i narrow(__m256i a) {
+  return _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+}
+FOVEA_INLINE void store_bytes(int8_t* p, Ints a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(narrow(a.lo), narrow(a.hi)));
+}
+
 // 8 rows of 8 floats become 8 columns.
 FOVEA_INLINE void transpose8(__m256 (&r)[8]) {
   __m256 a[8], b[8];

@@ -7,10 +7,12 @@
 
 #include "kernels/kernel_table.h"
 
+#ifndef FOVEA_TIER  // a tier of the same registers with more instructions names itself
 #define FOVEA_TIER avx512
+#endif
 #define FOVEA_INLINE inline __attribute__((always_inline))
 
-namespace fovea::avx512 {
+namespace fovea::FOVEA_TIER {
 namespace {
 
 struct Vec {
@@ -72,6 +74,19 @@ FOVEA_INLINE float sum_lanes(Vec a) {
 }
 FOVEA_INLINE float max_lanes(Vec a) { return _mm512_reduce_max_ps(a.v); }
 
+struct Ints {
+  __m512i v;
+};
+FOVEA_INLINE Ints load_ints(const void* p) { return {_mm512_loadu_si512(p)}; }
+FOVEA_INLINE void store_ints(void* p, Ints a) { _mm512_storeu_si512(p, a.v); }
+FOVEA_INLINE Ints operator+(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+FOVEA_INLINE int32_t sum_lanes(Ints a) { return _mm512_reduce_add_epi32(a.v); }
+FOVEA_INLINE Ints round_to_ints(Vec a) { return {_mm512_cvtps_epi32(a.v)}; }  // to the nearest, ties to even
+FOVEA_INLINE Vec to_floats(Ints a) { return {_mm512_cvtepi32_ps(a.v)}; }
+FOVEA_INLINE void store_bytes(int8_t* p, Ints a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(a.v));
+}
+
 // 16 rows of 16 floats become 16 columns.
 FOVEA_INLINE void transpose(Vec (&rows)[16]) {
   __m512 a[16], b[16];
@@ -105,4 +120,4 @@ FOVEA_INLINE void transpose(Vec (&rows)[16]) {
 }
 
 }  // namespace
-}  // namespace fovea::avx512
+}  // namespace fovea::FOVEA_TIER

@@ -33,6 +33,8 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
   const bool attention_bias = qwen2 || text_config.bool_or("attention_bias", false);
   const bool mlp_bias = text_config.bool_or("mlp_bias", false);
   const int64_t q_width = c.n_heads * c.d_head, kv_width = c.n_kv_heads * c.d_head;
+  // Every token reads all of a layer, so its bytes are what decoding costs; the head, which names the token, is finer.
+  constexpr auto kLayer = Weights::Coarsest::kInt4;
   DecoderWeights w;
   w.embedding = weights.mapped(prefix + "embed_tokens.weight", c.vocab, c.d_model);
   for (int i = 0; i < c.n_layers; ++i) {
@@ -40,18 +42,18 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
     const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
     DecoderLayer l;
     l.input_norm = weights.vector(layer + "input_layernorm.weight", c.d_model);
-    l.q = weights.matrix(attention + "q_proj.weight", q_width, c.d_model);
-    l.k = weights.matrix(attention + "k_proj.weight", kv_width, c.d_model);
-    l.v = weights.matrix(attention + "v_proj.weight", kv_width, c.d_model);
+    l.q = weights.matrix(attention + "q_proj.weight", q_width, c.d_model, kLayer);
+    l.k = weights.matrix(attention + "k_proj.weight", kv_width, c.d_model, kLayer);
+    l.v = weights.matrix(attention + "v_proj.weight", kv_width, c.d_model, kLayer);
     l.q_bias = weights.vector_if(attention_bias, attention + "q_proj.bias", q_width);
     l.k_bias = weights.vector_if(attention_bias, attention + "k_proj.bias", kv_width);
     l.v_bias = weights.vector_if(attention_bias, attention + "v_proj.bias", kv_width);
-    l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width);
+    l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width, kLayer);
     l.o_bias = weights.vector_if(attention_bias && !qwen2, attention + "o_proj.bias", c.d_model);
     l.post_norm = weights.vector(layer + "post_attention_layernorm.weight", c.d_model);
-    l.gate_up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, c.d_model);
+    l.gate_up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, c.d_model, kLayer);
     l.gate_up_bias = weights.vectors_if(mlp_bias, {mlp + "gate_proj.bias", mlp + "up_proj.bias"}, c.d_ff);
-    l.down = weights.matrix(mlp + "down_proj.weight", c.d_model, c.d_ff);
+    l.down = weights.matrix(mlp + "down_proj.weight", c.d_model, c.d_ff, kLayer);
     l.down_bias = weights.vector_if(mlp_bias, mlp + "down_proj.bias", c.d_model);
     w.layers.push_back(std::move(l));
   }

@@ -37,7 +37,7 @@ void load_idefics3(Model& model, const Json& config, const LoadOptions& options)
   model.image_rows = tower.n_patches() / (fold * fold);
   model.parameters = weights.parameters();
   model.weight_bytes = weights.bytes();
-  model.dtype = dtype_name(weights.matrix_dtype());
+  model.dtype = weights.dtype_held();
 }
 
 }  // namespace fovea

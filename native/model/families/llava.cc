@@ -85,7 +85,7 @@ void load_llava(Model& model, const Json& config, const LoadOptions& options) {
   model.image_rows = tower.image_rows();
   model.parameters = weights.parameters();
   model.weight_bytes = weights.bytes();
-  model.dtype = dtype_name(weights.matrix_dtype());
+  model.dtype = weights.dtype_held();
 }
 
 }  // namespace fovea
