@@ -6,22 +6,14 @@
 // The model is made up: random weights with the true widths, heads and four decoder layers, but a narrow FFN, which
 // choosing does not see. Half a gigabyte per size in the system's temporary folder while it runs. Markdown on standard
 // output: medians, methods in turn within each repetition, so that whatever else the machine does falls on all alike.
-import {
-  closeSync,
-  copyFileSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { median } from "../dist/eval/statistics.js";
 import { cpuInfo, FoveaError, loadModel } from "../dist/index.js";
 import { methods } from "../dist/prune/registry.js";
+import { copyTextFiles, writeWeights } from "./random-model.mjs";
 
 const repetitions = Number(process.argv[2] ?? 3);
 const sides = (process.argv[3] ?? "24,32,54").split(",").map(Number);
@@ -107,27 +99,7 @@ function* norms(name, width) {
 }
 
 /**
- * bf16 numbers of this spread around 0, or around 1 for the gains of norms.
- *
- * @param {number} count
- * @param {number} size
- * @param {number} middle
- */
-function randomBf16(count, size, middle) {
-  const bits = new Uint16Array(count);
-  const float = new Float32Array(1);
-  const word = new Uint32Array(float.buffer);
-  let state = 12345;
-  for (let i = 0; i < count; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    float[0] = middle + size * (state / 2 ** 31 - 1);
-    bits[i] = Number(word[0]) >>> 16;
-  }
-  return Buffer.from(bits.buffer);
-}
-
-/**
- * A folder with the model; weights repeat after some millions of numbers.
+ * A folder with the model.
  *
  * @param {number} side
  */
@@ -139,32 +111,8 @@ function makeModel(side) {
   processor.size = { shortest_edge: side * patch };
   processor.crop_size = { height: side * patch, width: side * patch };
   writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(processor));
-  for (const file of ["chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]) {
-    copyFileSync(join(mini, file), join(folder, file));
-  }
-  /** @type {Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>} */
-  const header = {};
-  let end = 0;
-  for (const [name, shape] of shapes(side, made.text_config.vocab_size)) {
-    const begin = end;
-    end += 2 * shape.reduce((product, n) => product * n, 1);
-    header[name] = { dtype: "BF16", shape, data_offsets: [begin, end] };
-  }
-  const json = Buffer.from(JSON.stringify(header).padEnd(Math.ceil(JSON.stringify(header).length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  const weights = randomBf16(2 ** 22 + 7, 0.03, 0);
-  const ones = randomBf16(2 ** 13, 0.01, 1);
-  const file = openSync(join(folder, "model.safetensors"), "w");
-  writeSync(file, length);
-  writeSync(file, json);
-  for (const [name, { data_offsets }] of Object.entries(header)) {
-    const source = /norm\d?\.weight$/.test(name) ? ones : weights;
-    for (let left = data_offsets[1] - data_offsets[0]; left > 0; left -= source.length) {
-      writeSync(file, source, 0, Math.min(left, source.length));
-    }
-  }
-  closeSync(file);
+  copyTextFiles(mini, folder);
+  writeWeights(join(folder, "model.safetensors"), shapes(side, made.text_config.vocab_size));
   return folder;
 }
 

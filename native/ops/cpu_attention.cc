@@ -17,7 +17,8 @@ namespace {
 
 constexpr int64_t kBlockRows = 96;           // of the score matrix, if its keys allow
 constexpr int64_t kScoreFloats = 1 << 18;    // 1 MiB of scores per thread, unless one query's heads need more
-constexpr int64_t kKeyBlock = kGemmColumns;  // keys packed at a time
+constexpr int64_t kKeyBlock = kGemmColumns;  // keys that a gemm call takes
+constexpr int64_t kPackedFloats = 1 << 23;   // of keys and values packed at once for a long segment, or one head's
 
 int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
@@ -54,17 +55,25 @@ const float* head_of(const Tensor& keys, int64_t key, int64_t head) {
   return keys.as<float>() + key * keys.row_stride + head * keys.shape[2];
 }
 
+// One head's keys and values as panels, packed once for all blocks of a long segment; or null, and every block packs
+// what it reads.
+struct PackedHead {
+  const float* k = nullptr;  // [ceil(n_keys / 16)][d][16]
+  const float* v = nullptr;  // [ceil(d / 16)][n_keys][16]
+};
+
 // scores (block rows, n_keys) = q k^T, not yet scaled.
-void score(const KernelTable& kernels, const Block& block, const Tensor& k, int64_t n_keys, float* scores,
-           int64_t stride) {
+void score(const KernelTable& kernels, const Block& block, const Tensor& k, const float* packed, int64_t n_keys,
+           float* scores, int64_t stride) {
   const int64_t d = block.d_head();
   float* queries = scratch(Scratch::kQueries, block.rows() * d);
   for (int64_t i = 0; i < block.count; ++i)
     std::memcpy(queries + i * block.group * d, block.query(i), static_cast<size_t>(block.group * d) * sizeof(float));
-  float* panels = scratch(Scratch::kPanels, kKeyBlock * d);
+  float* own = packed == nullptr ? scratch(Scratch::kPanels, kKeyBlock * d) : nullptr;
   for (int64_t key = 0; key < n_keys; key += kKeyBlock) {
     const int64_t count = std::min(kKeyBlock, n_keys - key);
-    kernels.pack_rows(head_of(k, key, block.kv_head), k.row_stride, count, d, panels);
+    if (own != nullptr) kernels.pack_rows(head_of(k, key, block.kv_head), k.row_stride, count, d, own);
+    const float* panels = own != nullptr ? own : packed + key * d;
     for (int64_t row = 0; row < block.rows(); row += kGemmRows)
       kernels.gemm_f32({queries + row * d, d, std::min(kGemmRows, block.rows() - row), panels, d * kPanelBytes, d,
                         count, nullptr, scores + row * stride + key, stride, GemmMode::kStore,
@@ -80,16 +89,17 @@ struct Visible {
 };
 
 // sums (block rows, d) = scores * v, each row up to its own last key. d may exceed one kernel call.
-void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, const Visible& visible, const float* scores,
-           int64_t stride, float* sums) {
+void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, const float* packed, const Visible& visible,
+           const float* scores, int64_t stride, float* sums) {
   constexpr int64_t kTogether = 12;  // rows that go through the kernel at once, up to what the first of them sees
   const int64_t d = block.d_head(), d_call = std::min(d, kGemmColumns), rows = block.rows();
-  float* panels = scratch(Scratch::kPanels, kKeyBlock * round_up(d_call, kPanel));
-  const auto chain = [&](int64_t row, int64_t n_rows, int64_t base, int64_t begin, int64_t end, int64_t column,
-                         int64_t n, int64_t packed) {
+  float* own = packed == nullptr ? scratch(Scratch::kPanels, kKeyBlock * round_up(d_call, kPanel)) : nullptr;
+  // panels: of the columns at hand, from key `base` on, with `keys` keys each.
+  const auto chain = [&](int64_t row, int64_t n_rows, const float* panels, int64_t base, int64_t begin, int64_t end,
+                         int64_t column, int64_t n, int64_t keys) {
     if (begin >= end) return;
     kernels.gemm_f32({scores + row * stride + begin, stride, n_rows, panels + (begin - base) * kPanel,
-                      packed * kPanelBytes, end - begin, n, nullptr, sums + row * d + column, d, GemmMode::kResume,
+                      keys * kPanelBytes, end - begin, n, nullptr, sums + row * d + column, d, GemmMode::kResume,
                       scratch(Scratch::kGemm, kGemmScratch)});
   };
   std::fill_n(sums, rows * d, 0.0f);
@@ -97,27 +107,29 @@ void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, cons
   for (int64_t column = 0; column < d; column += d_call) {
     const int64_t n = std::min(d_call, d - column);
     for (int64_t base = 0; base < last; base += kKeyBlock) {
-      const int64_t packed = std::min(kKeyBlock, last - base), stop = base + packed;
-      kernels.pack_columns(head_of(v, base, block.kv_head) + column, v.row_stride, packed, n, panels);
+      const int64_t count = std::min(kKeyBlock, last - base), stop = base + count;
+      if (own != nullptr) kernels.pack_columns(head_of(v, base, block.kv_head) + column, v.row_stride, count, n, own);
+      const float* panels = own != nullptr ? own : packed + column * v.rows() + base * kPanel;
+      const int64_t keys = own != nullptr ? count : v.rows();
       for (int64_t row = 0; row < rows; row += kTogether) {
-        const int64_t count = std::min(kTogether, rows - row);
+        const int64_t together = std::min(kTogether, rows - row);
         const int64_t common = std::clamp(visible.of(row / block.group), base, stop);
-        chain(row, count, base, base, common, column, n, packed);
-        for (int64_t r = row; r < row + count; ++r)
-          chain(r, 1, base, common, std::min(stop, visible.of(r / block.group)), column, n, packed);
+        chain(row, together, panels, base, base, common, column, n, keys);
+        for (int64_t r = row; r < row + together; ++r)
+          chain(r, 1, panels, base, common, std::min(stop, visible.of(r / block.group)), column, n, keys);
       }
     }
   }
 }
 
-void attend(const KernelTable& kernels, const Block& block, const AttentionSegment& segment, float scale,
-            const Tensor& out) {
+void attend(const KernelTable& kernels, const Block& block, const AttentionSegment& segment, const PackedHead& packed,
+            float scale, const Tensor& out) {
   const int64_t d = block.d_head(), n_keys = segment.k.rows();
   const int64_t i0 = block.begin - segment.q_begin;
   const Visible visible = segment.causal ? Visible{n_keys - segment.n_q + i0 + 1, 1} : Visible{n_keys, 0};
   const int64_t most = visible.of(block.count - 1), stride = score_stride(most);
   float* scores = scratch(Scratch::kScores, block.rows() * stride);
-  score(kernels, block, segment.k, most, scores, stride);
+  score(kernels, block, segment.k, packed.k, most, scores, stride);
 
   // The sum of a row's numerators waits behind its scores.
   for (int64_t row = 0; row < block.rows(); ++row) {
@@ -131,7 +143,7 @@ void attend(const KernelTable& kernels, const Block& block, const AttentionSegme
     x[stride - 1] = sum;
   }
   float* sums = scratch(Scratch::kSums, block.rows() * d);
-  weigh(kernels, block, segment.v, visible, scores, stride, sums);
+  weigh(kernels, block, segment.v, packed.v, visible, scores, stride, sums);
   for (int64_t row = 0; row < block.rows(); ++row) {
     const int64_t i = row / block.group, head = block.kv_head * block.group + row % block.group;
     float* target = out.as<float>() + (block.begin + i) * out.row_stride + head * d;
@@ -161,22 +173,53 @@ void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segmen
     size_t segment;
     int64_t begin, count, kv_head;
   };
+  // Segments of one block pack for themselves, all at once; longer ones follow, one after the other.
   std::vector<Piece> pieces;
+  std::vector<size_t> longer;
   for (size_t index = 0; index < segments.size(); ++index) {
     const AttentionSegment& s = segments[index];
     check_segment(q, s);
     const int64_t n_kv_heads = s.k.shape[1];
-    const int64_t rows = rows_per_block(s.k.rows(), q.shape[1] / n_kv_heads);
-    for (int64_t i = 0; i < s.n_q; i += rows)
-      for (int64_t head = 0; head < n_kv_heads; ++head)
-        pieces.push_back({index, s.q_begin + i, std::min(rows, s.n_q - i), head});
+    if (s.n_q > rows_per_block(s.k.rows(), q.shape[1] / n_kv_heads)) {
+      longer.push_back(index);
+    } else if (s.n_q > 0) {
+      for (int64_t head = 0; head < n_kv_heads; ++head) pieces.push_back({index, s.q_begin, s.n_q, head});
+    }
   }
   pool_.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t index) {
     const Piece& piece = pieces[static_cast<size_t>(index)];
     const AttentionSegment& segment = segments[piece.segment];
-    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.shape[1]}, segment, scale,
+    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.shape[1]}, segment, {}, scale,
            out);
   });
+  for (const size_t index : longer) attend_long(q, segments[index], scale, out);
+}
+
+// A segment of several blocks, some heads at a time, whose keys and values are packed first.
+void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, float scale, const Tensor& out) {
+  const int64_t n_kv_heads = segment.k.shape[1], group = q.shape[1] / n_kv_heads, d = q.shape[2];
+  const int64_t n_keys = segment.k.rows(), rows = rows_per_block(n_keys, group);
+  const int64_t k_floats = round_up(n_keys, kPanel) * d, v_floats = round_up(d, kPanel) * n_keys;
+  const int64_t together = std::clamp(kPackedFloats / (k_floats + v_floats), int64_t{1}, n_kv_heads);
+  float* packed = scratch(Scratch::kKeys, together * (k_floats + v_floats));
+  const int64_t blocks = (segment.n_q + rows - 1) / rows;
+  for (int64_t first = 0; first < n_kv_heads; first += together) {
+    const int64_t heads = std::min(together, n_kv_heads - first);
+    const auto keys_of = [&](int64_t i) { return packed + i * (k_floats + v_floats); };
+    pool_.parallel_for(2 * heads, [&](int64_t i) {
+      const int64_t head = first + i / 2;
+      if (i % 2 == 0) {
+        kernels_.pack_rows(head_of(segment.k, 0, head), segment.k.row_stride, n_keys, d, keys_of(i / 2));
+      } else {
+        kernels_.pack_columns(head_of(segment.v, 0, head), segment.v.row_stride, n_keys, d, keys_of(i / 2) + k_floats);
+      }
+    });
+    pool_.parallel_for(heads * blocks, [&](int64_t i) {
+      const int64_t head = i / blocks, begin = i % blocks * rows;
+      attend(kernels_, {q, segment.q_begin + begin, std::min(rows, segment.n_q - begin), first + head, group}, segment,
+             {keys_of(head), keys_of(head) + k_floats}, scale, out);
+    });
+  }
 }
 
 void CpuOps::attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
@@ -199,7 +242,7 @@ void CpuOps::attention_mass(const Tensor& q, const Tensor& k, float scale, std::
       const Block block{q, begin, std::min(rows, q.rows() - begin), kv_head, group};
       const auto seen = visible.subspan(static_cast<size_t>(begin), static_cast<size_t>(block.count));
       float* scores = scratch(Scratch::kScores, block.rows() * stride);
-      score(kernels_, block, k, *std::max_element(seen.begin(), seen.end()), scores, stride);
+      score(kernels_, block, k, nullptr, *std::max_element(seen.begin(), seen.end()), scores, stride);
       for (int64_t row = 0; row < block.rows(); ++row) {
         const int64_t n = seen[static_cast<size_t>(row / group)];
         float* x = scores + row * stride;

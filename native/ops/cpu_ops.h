@@ -49,6 +49,7 @@ class CpuOps final : public Ops {
 
  private:
   void multiply(const GemmTask& whole, const PackedPanels& w);
+  void attend_long(const Tensor& q, const AttentionSegment& segment, float scale, const Tensor& out);
 
   // Calls fn(begin, end) for pieces of [0, rows); cost is that of one row, in elements read or written.
   template <typename F>
