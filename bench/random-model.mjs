@@ -249,12 +249,7 @@ export function writeWeights(path, shapes) {
  * @param {string} to
  */
 export function copyTextFiles(from, to) {
-  for (const name of [
-    "chat_template.jinja",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-  ])
+  for (const name of ["chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json"])
     if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
 }
 

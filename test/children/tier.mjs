@@ -1,7 +1,8 @@
-// Answers the requests of its argument with the kernels that FOVEA_ISA names; prints tier, texts and token ids.
+// Answers the requests of its argument with the kernels that FOVEA_ISA names; prints tier, texts and
+// token ids. A second argument is the model's dtype.
 import { loadModel } from "../../dist/index.js";
 
-const model = await loadModel("fovea-mini", { threads: 2 });
+const model = await loadModel("fovea-mini", { threads: 2, dtype: process.argv[3] ?? "auto" });
 const replies = [];
 for (const request of JSON.parse(process.argv[2] ?? "[]")) {
   const { text, tokens } = await model.generate(request);

@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { cpuInfo, loadModel, type Plan } from "../../lib/index.js";
+import { expectClose } from "../golden/compare.js";
+import { ask, miniModel } from "./fixtures.js";
+import { childModule } from "./run-child.js";
+
+const requests = [
+  { messages: ask("What objects are in the image?", 1) },
+  { messages: ask("What is the color of the background?", 5) },
+  { messages: ask("How many dogs are there?", 2), plan: { stages: [{ method: "pyramidDrop" }] } },
+  { messages: ask("Is there a cat?"), maxTokens: 8 },
+];
+const keepAll: Plan = {
+  stages: [
+    { method: "divPrune", keep: 1 },
+    { method: "fastV", keep: 1 },
+  ],
+};
+
+/** How far logits may lie from those of f32 weights, as a share of the largest: two and four times what they do. */
+const bounds = { int8: 0.05, int4: 0.1 } as const;
+
+describe.each(["int8", "int4"] as const)("a model held as %s", (dtype) => {
+  it("stays near the f32 one", async () => {
+    await using exact = await loadModel(miniModel, { dtype: "f32" });
+    await using model = await loadModel(miniModel, { dtype });
+    expect(model.info.dtype).toBe(dtype);
+    expect(model.info.weightBytes).toBeLessThan(0.4 * exact.info.weightBytes);
+    for (const { messages } of requests) {
+      const inputs = await exact.process(messages);
+      const [truth, got] = [await exact.forward(inputs), await model.forward(inputs)];
+      expectClose(got.logits.data, truth.logits.data, bounds[dtype], `logits as ${dtype}`);
+    }
+  });
+
+  it("keeping every row changes no bit, nor do threads or company", async () => {
+    await using model = await loadModel(miniModel, { dtype });
+    await using alone = await loadModel(miniModel, { dtype, threads: 1 });
+    const inputs = await model.process(ask("What objects are in the image?", 1));
+    const { logits } = await model.forward(inputs);
+    expect((await model.forward(inputs, { plan: keepAll })).logits.data).toEqual(logits.data);
+    expect((await alone.forward(inputs)).logits.data).toEqual(logits.data);
+    const one = [];
+    for (const request of requests) one.push((await alone.generate({ ...request, logprobs: 1 })).tokens);
+    const together = await Promise.all(requests.map((request) => model.generate({ ...request, logprobs: 1 })));
+    expect(together.map(({ tokens }) => tokens)).toEqual(one);
+  });
+
+  it("answers alike on every kernel tier", async () => {
+    await using model = await loadModel(miniModel, { dtype });
+    const few = requests.slice(0, 2);
+    const reference = [];
+    for (const request of few) {
+      const { text, tokens } = await model.generate(request);
+      reference.push({ text, ids: tokens.map(({ id }) => id) });
+    }
+    for (const tier of cpuInfo().tiers) {
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        [childModule("tier.mjs"), JSON.stringify(few), dtype],
+        { env: { ...process.env, FOVEA_ISA: tier } },
+      );
+      expect(JSON.parse(stdout).replies, `tier ${tier}`).toEqual(reference);
+    }
+  });
+});
