@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "kernels/half.h"
+#include "base/half.h"
 #include "ops/cpu_ops.h"
 #include "ops/packed_panels.h"
 #include "ops/shapes.h"

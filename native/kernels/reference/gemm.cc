@@ -1,7 +1,7 @@
 // out (m, n) = x (m, k) * panels, one chain of fused multiply-adds over ascending k per output.
 #include <cmath>
 
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/reference/fill.h"
 
 namespace fovea::reference {
