@@ -160,6 +160,7 @@
       "native/addon/addon.cc",
       "native/addon/addon_data.cc",
       "native/addon/convert.cc",
+      "native/addon/json_to_js.cc",
       "native/addon/model_wrap.cc"
     ],
     "test_sources": [
