@@ -166,6 +166,7 @@
     "test_sources": [
       "native/test/main.cc",
       "native/test/test_cache_stages.cc",
+      "native/test/test_gguf.cc",
       "native/test/test_json.cc",
       "native/test/test_safetensors.cc",
       "native/test/test_sample.cc",
@@ -199,6 +200,7 @@
       "native/test/test_mailbox.cc"
     ],
     "fuzz_sources": [
+      "native/test/fuzz/fuzz_gguf.cc",
       "native/test/fuzz/fuzz_json.cc",
       "native/test/fuzz/fuzz_safetensors.cc"
     ]
