@@ -7,10 +7,10 @@ const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: tr
 /** Contractions, words, numbers and signs with the space before them, spaces. */
 const gpt2: JsonObject = { ...byteLevel, use_regex: true };
 
-/** The same, every digit on its own. */
+/** The same, every digit on its own, whatever its script (the library's own step "Digits" knows 0 to 9 alone). */
 const singleDigits: JsonObject = {
   type: "Sequence",
-  pretokenizers: [{ type: "Digits", individual_digits: true }, gpt2],
+  pretokenizers: [{ type: "Split", pattern: { Regex: "\\p{N}" }, behavior: "Isolated", invert: false }, gpt2],
 };
 
 /** Contractions whatever their case, a sign or space with the word behind it, at most so many digits, line breaks apart. */

@@ -336,10 +336,11 @@ def bpe_case(text):
     backend.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(r".{1,12}|\n+"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])  # fmt: skip
     trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    backend.train_from_iterator([text, " ".join(SENTENCES) * 4], trainer)
+    specials = ["<s>", "</s>", "<image>"]
+    backend.train_from_iterator([text, " ".join(s for s in SENTENCES if "<s>" not in s) * 4], trainer)
     full = json.loads(backend.to_str())
     tokens = list(full["model"]["vocab"])
-    specials = ["<s>", "</s>", "<image>"]
+    assert not set(specials) & set(tokens)
     full["added_tokens"] = [
         dict(id=len(tokens) + i, content=t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
         for i, t in enumerate(specials)
