@@ -2,6 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { FoveaError } from "../errors.js";
 import { indexFile, singleFile } from "../hub/choose-files.js";
+import { isMmproj } from "../hub/choose-gguf.js";
 
 /** A model in GGUF: the decoder's file, and that of its vision tower and projector. */
 export interface GgufFiles {
@@ -28,8 +29,6 @@ export async function findGguf(path: string, mmproj?: string): Promise<GgufFiles
   const projector = mmproj === undefined ? chooseMmproj(folder, names, decoder) : locate(folder, names, mmproj);
   return { decoder: join(folder, decoder), mmproj: projector };
 }
-
-const isMmproj = (name: string) => /mmproj/i.test(name);
 
 function chooseDecoder(folder: string, names: string[]): string | null {
   if (names.includes(singleFile) || names.includes(indexFile)) return null;

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FoveaError } from "../errors.js";
-import { CachedRepository } from "./hub-cache.js";
+import { CachedRepository, findVariant } from "./hub-cache.js";
 import { readHubSettings } from "./hub-settings.js";
 import { type PullOptions, pullRepository } from "./pull-model.js";
 import { parseRepositoryName } from "./repository-name.js";
@@ -34,8 +34,10 @@ export async function resolveModel(dirOrName: string, options: PullOptions = {})
   const repository = parseRepositoryName(dirOrName);
   if (repository !== null) {
     const settings = await readHubSettings();
-    const cached = await new CachedRepository(settings.cache, repository).find(repository.revision);
-    return cached ?? (await pullRepository(repository, options, settings));
+    const { revision, variant } = repository;
+    const cached = await new CachedRepository(settings.cache, repository).find(revision, variant);
+    const folder = cached ?? (await pullRepository(repository, options, settings));
+    return (variant !== undefined && (await findVariant(folder, variant))) || folder;
   }
   throw new FoveaError(
     "ERR_FOVEA_MODEL_NOT_FOUND",

@@ -201,15 +201,12 @@ std::pair<std::string, GgufEntry> read_entry(Reader& reader, uint64_t alignment)
   if (entry.shape.back() % facts->block != 0)
     reader.fail("tensor " + name + " has rows of " + std::to_string(entry.shape.back()) + " numbers, " + facts->name +
                 " needs multiples of " + std::to_string(facts->block));
-  const uint64_t n_blocks = numbers / static_cast<uint64_t>(facts->block);
-  const auto block_bytes = static_cast<uint64_t>(facts->block_bytes);
-  if (n_blocks > static_cast<uint64_t>(INT64_MAX) / block_bytes)
-    reader.fail("the size of tensor " + name + " overflows");
   entry.begin = reader.number<uint64_t>("the offset of a tensor");
   if (entry.begin % alignment != 0 || entry.begin > static_cast<uint64_t>(INT64_MAX))
     reader.fail("tensor " + name + " lies at offset " + std::to_string(entry.begin) + ", expected a multiple of " +
                 std::to_string(alignment));
-  entry.end = entry.begin + n_blocks * block_bytes;
+  // No type takes more than the eight bytes a number that the bound on the shape allows for.
+  entry.end = entry.begin + numbers / static_cast<uint64_t>(facts->block) * static_cast<uint64_t>(facts->block_bytes);
   return {std::move(name), std::move(entry)};
 }
 

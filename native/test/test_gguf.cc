@@ -145,7 +145,6 @@ TEST("gguf header: counts and lengths that lie, before memory is reserved for th
   check_refused(with([](W& w) { w.version = 0x03000000; }), "big-endian", ErrorCode::kModelUnsupported);
   check_refused(with([](W& w) { w.extra_tensors = kHuge; }), "expected at most");
   check_refused(with([](W& w) { w.extra_keys = kHuge; }), "expected at most");
-  check_refused(with([](W& w) { w.extra_keys = 1; }), "truncated");
   check_refused(with([](W& w) { w.key(std::string(70000, 'k'), 1u); }), "a key claims 70000 bytes");
   check_refused(with([](W& w) { w.key("a", W::kString, W::raw(kHuge)); }), "a string claims");
   check_refused(with([](W& w) { w.key("a", W::kString, W::raw<uint64_t>(5000)); }), "truncated");
@@ -173,7 +172,6 @@ TEST("gguf header: tensors that lie") {
   check_refused(with({uint64_t{1} << 32, uint64_t{1} << 32}, kF32, 0), "empty or overflows");
   check_refused(with({~uint64_t{0}}, kF32, 0), "empty or overflows");
   check_refused(with({uint64_t{1} << 59}, kF32, 0), "truncated");
-  check_refused(with({uint64_t{1} << 59}, 28, 0), "overflows");
   check_refused(with({48}, kQ8_0, 0), "multiples of 32");
   check_refused(with({32}, kQ4_K, 0), "multiples of 256");
   check_refused(with({4}, 5, 0), "type 5", ErrorCode::kModelUnsupported);

@@ -52,7 +52,7 @@ describe("LLaVA-1.5 in F32, its FFNs named as older converters did", () => {
       const { input_ids, pixel_values } = await model.process(messages, { images: [image] });
       const vocabulary = ["<unk>", "<s>", "</s>", "<image>", ..."▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ?.!,:01"];
       const prompt = ["<s>", ..."▁USER:▁", ...Array(4).fill("<image>"), "▁", "<unk>", ..."ab?▁ASSISTANT:"];
-      expect([...input_ids.data].map((id) => vocabulary[id])).toEqual(prompt);
+      expect([...input_ids.data].map((id) => vocabulary[Number(id)])).toEqual(prompt);
       expect(pixel_values?.shape).toEqual([1, 3, 28, 28]);
       const { usage } = await model.generate({ messages, images: [image], maxTokens: 4 });
       expect(usage.promptRows).toBe(prompt.length);
