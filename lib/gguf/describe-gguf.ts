@@ -13,7 +13,9 @@ export function describeGguf(path: string, gguf: NativeGguf): DescribedModel {
     ["tokenizer_config.json", tokenizerConfig(decoder)],
     ["generation_config.json", { eos_token_id: stopIds(decoder) }],
   ]);
-  const template = decoder["tokenizer.chat_template"] ?? family?.chatTemplate;
+  const own = decoder["tokenizer.chat_template"];
+  // A template for words alone, as decoders bring it along, leaves the images out.
+  const template = typeof own === "string" && own.includes("image") ? own : (family?.chatTemplate ?? own);
   if (typeof template === "string") files.set("chat_template.jinja", template);
   if (family !== undefined) {
     files.set("preprocessor_config.json", family.preprocessor(gguf));

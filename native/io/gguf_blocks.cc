@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -134,13 +133,16 @@ void q5_k(const std::byte* block, float* out) { q4_or_5_k(block, block + 16, blo
 void q6_k(const std::byte* block, float* out) {
   const std::byte* scales = block + 192;
   const float scale = half_at(block + 208);
-  for (int64_t i = 0; i < kLong; ++i) {
-    const int64_t half = i / 128, group = i % 128 / 32, at = i % 32;
-    const uint32_t low = byte_at(block, half * 64 + group % 2 * 32 + at);
-    const uint32_t high = (byte_at(block + 128, half * 32 + at) >> (2 * group)) & 3u;
-    const int q = static_cast<int>((group < 2 ? low & 15u : low >> 4) | (high << 4)) - 32;
-    const float step = scale * static_cast<float>(static_cast<int8_t>(byte_at(scales, i / 16)));
-    out[i] = step * static_cast<float>(q);
+  for (int64_t run = 0; run < kLong / 16; ++run, out += 16) {
+    const int64_t half = run / 8, group = run / 2 % 4, at = run % 2 * 16;
+    const std::byte* low = block + half * 64 + group % 2 * 32 + at;
+    const std::byte* high = block + 128 + half * 32 + at;
+    const uint32_t low_shift = group < 2 ? 0 : 4, high_shift = static_cast<uint32_t>(2 * group);
+    const float step = scale * static_cast<float>(static_cast<int8_t>(byte_at(scales, run)));
+    for (int64_t i = 0; i < 16; ++i) {
+      const uint32_t q = ((byte_at(low, i) >> low_shift) & 15u) | (((byte_at(high, i) >> high_shift) & 3u) << 4);
+      out[i] = step * static_cast<float>(static_cast<int>(q) - 32);
+    }
   }
 }
 
@@ -169,15 +171,16 @@ Reader reader_of(GgufType type) {
   }
 }
 
-// False if a finite number became infinite.
-template <typename Narrow, typename Widen>
-bool narrow_block(const float* values, int64_t n, uint16_t* out, Narrow narrow, Widen widen) {
-  bool fits = true;
+// False if a finite number became infinite. exponent: the bits that are all set in infinity.
+template <typename Narrow>
+bool narrow_block(const float* values, int64_t n, uint16_t* out, Narrow narrow, uint32_t exponent) {
+  uint32_t overflows = 0;
   for (int64_t i = 0; i < n; ++i) {
     out[i] = narrow(values[i]);
-    fits = fits && (std::isfinite(widen(out[i])) || !std::isfinite(values[i]));
+    const bool is_finite = (bits_of_float(values[i]) & 0x7f800000u) != 0x7f800000u;
+    overflows |= static_cast<uint32_t>(is_finite) & static_cast<uint32_t>((out[i] & exponent) == exponent);
   }
-  return fits;
+  return overflows == 0;
 }
 
 }  // namespace
@@ -203,8 +206,11 @@ bool dequantise(GgufType type, const std::byte* blocks, int64_t n, DType as, voi
   bool fits = true;
   for (int64_t at = 0; at < n; at += facts.block, blocks += facts.block_bytes) {
     read(blocks, values.data());
-    fits = (as == DType::kF16 ? narrow_block(values.data(), facts.block, halves + at, f32_to_f16, f16_to_f32)
-                              : narrow_block(values.data(), facts.block, halves + at, f32_to_bf16, bf16_to_f32)) &&
+    const bool is_f16 = as == DType::kF16;
+    fits = (is_f16 ? narrow_block(
+                         values.data(), facts.block, halves + at, [](float x) { return f32_to_f16(x); }, 0x7c00u)
+                   : narrow_block(
+                         values.data(), facts.block, halves + at, [](float x) { return f32_to_bf16(x); }, 0x7f80u)) &&
            fits;
   }
   return fits;

@@ -134,10 +134,13 @@ describe("metadata that lies", () => {
 });
 
 describe("templates and pictures", () => {
-  it("a file's own template goes first", async () => {
-    const own = { ...spm.metadata, "tokenizer.chat_template": "own: {{ messages[0]['content'] }}" };
-    const template = await loadChatTemplate(described(own));
-    expect(template.render([{ role: "user", content: "hi" }])).toBe("own: hi");
+  it("a file's own template goes first if it knows images", async () => {
+    const withOwn = (template: string) => described({ ...spm.metadata, "tokenizer.chat_template": template });
+    const messages = [{ role: "user", content: "hi" }];
+    const own = await loadChatTemplate(withOwn("{# image #}own: {{ messages[0]['content'] }}"));
+    expect(own.render(messages)).toBe("own: hi");
+    const words = await loadChatTemplate(withOwn("own: {{ messages[0]['content'] }}"));
+    expect(words.render(messages)).toBe("USER: hi ASSISTANT:");
   });
 
   it("LLaVA-1.5's is that of Vicuna", async () => {
