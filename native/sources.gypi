@@ -4,11 +4,15 @@
       "native/base/error.cc",
       "native/base/random.cc",
       "native/tensor/tensor.cc",
+      "native/io/gguf_blocks.cc",
+      "native/io/gguf_header.cc",
+      "native/io/gguf_tensors.cc",
       "native/io/json.cc",
       "native/io/json_parser.cc",
       "native/io/mmap.cc",
       "native/io/safetensors.cc",
       "native/io/safetensors_header.cc",
+      "native/io/tensor_source.cc",
       "native/engine/sample.cc",
       "native/engine/cache_stages.cc",
       "native/engine/decoder_source.cc",
@@ -33,6 +37,11 @@
       "native/model/decoder/rope_frequencies.cc",
       "native/model/families/idefics3.cc",
       "native/model/families/llava.cc",
+      "native/model/gguf/clip_vision.cc",
+      "native/model/gguf/decoder.cc",
+      "native/model/gguf/idefics3.cc",
+      "native/model/gguf/llava.cc",
+      "native/model/gguf/registry.cc",
       "native/model/kv_cache.cc",
       "native/model/registry.cc",
       "native/model/vision/clip.cc",
@@ -167,11 +176,13 @@
       "native/addon/addon.cc",
       "native/addon/addon_data.cc",
       "native/addon/convert.cc",
+      "native/addon/json_to_js.cc",
       "native/addon/model_wrap.cc"
     ],
     "test_sources": [
       "native/test/main.cc",
       "native/test/test_cache_stages.cc",
+      "native/test/test_gguf.cc",
       "native/test/test_json.cc",
       "native/test/test_safetensors.cc",
       "native/test/test_sample.cc",
@@ -206,6 +217,7 @@
       "native/test/test_mailbox.cc"
     ],
     "fuzz_sources": [
+      "native/test/fuzz/fuzz_gguf.cc",
       "native/test/fuzz/fuzz_json.cc",
       "native/test/fuzz/fuzz_safetensors.cc"
     ]

@@ -2,7 +2,10 @@ import type pc from "picocolors";
 import type { CpuInfo, LoadOptions, Model, PullOptions } from "../index.js";
 
 /** What commands use of a model. */
-export type CliModel = Pick<Model, "info" | "stream" | "process" | "forward" | "costModel" | "dispose">;
+export type CliModel = Pick<
+  Model,
+  "info" | "stream" | "process" | "forward" | "pixelScaling" | "costModel" | "dispose"
+>;
 
 /** What commands use of the engine. */
 export interface Engine {

@@ -1,7 +1,18 @@
 import { Option } from "commander";
 
+/** What the options below become. */
+export interface ModelOptions {
+  model: string;
+  mmproj?: string;
+}
+
 /** The option that says which model a command loads. */
 export function modelOption(): Option {
-  const description = "a Hugging Face folder, owner/name of the hub, or an embedded model";
+  const description = "a Hugging Face folder, owner/name of the hub, a GGUF file, or an embedded model";
   return new Option("--model <folder or name>", description).default("fovea-mini");
+}
+
+/** The option that completes a model in GGUF. */
+export function mmprojOption(): Option {
+  return new Option("--mmproj <file.gguf>", "a GGUF model's vision tower, if there is not just one beside it");
 }

@@ -1,5 +1,4 @@
 import type { Message, StageReport } from "../index.js";
-import { loadImagePreprocessor } from "../vision/preprocess.js";
 import type { CliModel } from "./context.js";
 import type { Picture } from "./dim-dropped.js";
 import type { ShownImage } from "./show.js";
@@ -34,9 +33,7 @@ async function seenPictures(model: CliModel, messages: Message[]): Promise<Pictu
   if (pixels === undefined) return [];
   const [nImages = 0, , height = 0, width = 0] = pixels.shape;
   const values = pixels.data; // (n_images, 3, height, width)
-  const [tile] = (await loadImagePreprocessor(model.info.path)).cut(width, height).tiles; // all are scaled alike
-  if (tile === undefined) return [];
-  const { scale, offset } = tile;
+  const { scale, offset } = model.pixelScaling();
   const plane = height * width;
   return Array.from({ length: nImages }, (_, image) => {
     const data = new Uint8ClampedArray(plane * 3); // rounds and clamps

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { isRecord } from "../is-record.js";
 import type { CostModel, Line } from "../prune/budget/cost-model.js";
 import type { ModelInfo } from "./model.js";
@@ -13,18 +13,23 @@ export function cacheFolder({ FOVEA_CACHE, XDG_CACHE_HOME } = process.env): stri
 
 /** The file of one model's costs: another one for other weights, kernels, threads, another CPU or version of Fovea. */
 export async function costFile(info: ModelInfo, cpu: string): Promise<string> {
-  const { path, dtype, tier, threads } = info;
+  const { path, mmproj, dtype, tier, threads } = info;
   const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
   const config = await readFile(join(path, "config.json"), "utf8").catch(() => "");
-  const names = (await readdir(path)).filter((name) => name.endsWith(".safetensors")).sort();
+  const files = mmproj === undefined ? await weightFiles(path) : [path, mmproj];
   const weights = await Promise.all(
-    names.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(path, name));
-      return [name, size, mtimeMs];
+    files.map(async (file) => {
+      const { size, mtimeMs } = await stat(file);
+      return [basename(file), size, mtimeMs];
     }),
   );
   const hash = createHash("sha256").update(JSON.stringify([version, cpu, dtype, tier, threads, config, weights]));
   return join(cacheFolder(), `costs-${hash.digest("hex").slice(0, 32)}.json`);
+}
+
+async function weightFiles(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".safetensors")).sort();
+  return names.map((name) => join(folder, name));
 }
 
 /** The costs in a file; undefined when there is none, or it does not hold costs. */

@@ -1,5 +1,8 @@
 import { checkOptions } from "../check-options.js";
 import { FoveaError } from "../errors.js";
+import { describeGguf } from "../gguf/describe-gguf.js";
+import { findGguf, type GgufFiles } from "../gguf/find-gguf.js";
+import type { DescribedModel } from "../hub/model-file.js";
 import type { PullProgress } from "../hub/pull-model.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { NativeBinding, NativeModel } from "../native/binding.js";
@@ -10,8 +13,13 @@ import { wrapError } from "./wrap-error.js";
 
 /** How to hold and run a model. */
 export interface LoadOptions {
-  /** Weights in memory: as in the file (default), or converted. Activations are always f32. */
+  /**
+   * Weights in memory: as in the file (default; those that a GGUF file has in blocks of small integers as f16), or
+   * converted. Activations are always f32.
+   */
   dtype?: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
+  /** Of a GGUF model: the file of its vision tower and projector, where it is not the only mmproj beside the decoder. */
+  mmproj?: string;
   /** Compute threads; 0, the default: every core this process may use. */
   threads?: number;
   /**
@@ -34,7 +42,7 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a model from a Hugging Face folder, or by name: "fovea-mini" comes with the package, "owner/name" is taken
+ * Loads a model from a Hugging Face folder, from a GGUF file (or a folder with one) that has its mmproj beside it, or by name: "fovea-mini" comes with the package, "owner/name" is taken
  * from the Hugging Face cache, or downloaded (`pullModel`) if it is not there.
  *
  * @example
@@ -49,12 +57,17 @@ export async function loadModel(dirOrName: string, options: LoadOptions = {}): P
     ...(signal !== undefined && { signal }),
     onProgress: (pull) => onProgress?.(pull.bytes / Math.max(1, pull.totalBytes), pull),
   });
+  const gguf = await findGguf(path, options.mmproj);
   const hub = EventHub.get();
-  const [native, textIo] = await Promise.all([load(hub, path, options), tryTextIo(path)]);
-  return new Model(path, native, hub, textIo);
+  const [native, textIo] = await Promise.all([
+    load(hub, gguf?.decoder ?? path, gguf?.mmproj ?? "", options),
+    tryTextIo(hub.binding, gguf ?? path),
+  ]);
+  const files = gguf === null ? { path } : { path: gguf.decoder, mmproj: gguf.mmproj };
+  return new Model(files, native, hub, textIo);
 }
 
-async function load(hub: EventHub, path: string, options: LoadOptions): Promise<NativeModel> {
+async function load(hub: EventHub, path: string, mmproj: string, options: LoadOptions): Promise<NativeModel> {
   const {
     dtype = "auto",
     threads = 0,
@@ -65,7 +78,7 @@ async function load(hub: EventHub, path: string, options: LoadOptions): Promise<
   } = options;
   let started: ReturnType<NativeBinding["load"]>;
   try {
-    started = hub.binding.load(path, { dtype, threads, imageCacheBytes, kvCacheBytes });
+    started = hub.binding.load(path, { mmproj, dtype, threads, imageCacheBytes, kvCacheBytes });
   } catch (error) {
     throw wrapError(error);
   }
@@ -89,10 +102,10 @@ async function load(hub: EventHub, path: string, options: LoadOptions): Promise<
   }
 }
 
-/** A folder without a usable tokenizer still runs `forward`; only what needs text fails. */
-async function tryTextIo(path: string): Promise<() => TextIo> {
+/** A model without a usable tokenizer still runs `forward`; only what needs text fails. */
+async function tryTextIo(binding: NativeBinding, files: string | GgufFiles): Promise<() => TextIo> {
   try {
-    const io = await loadTextIo(path);
+    const io = await loadTextIo(typeof files === "string" ? files : await describe(binding, files));
     return () => io;
   } catch (error) {
     if (!FoveaError.isInstance(error)) throw error;
@@ -100,4 +113,11 @@ async function tryTextIo(path: string): Promise<() => TextIo> {
       throw error;
     };
   }
+}
+
+async function describe(binding: NativeBinding, { decoder, mmproj }: GgufFiles): Promise<DescribedModel> {
+  const read = await binding.readGguf(decoder, mmproj).catch((error: unknown) => {
+    throw wrapError(error);
+  });
+  return describeGguf(decoder, read);
 }

@@ -7,6 +7,7 @@ import type {
   NativeModel,
   NativeModelInfo,
   NativePixels,
+  PreprocessSpec,
 } from "../native/binding.js";
 import type { PromptShape } from "../prune/budget/cost-facts.js";
 import type { CostModel } from "../prune/budget/cost-model.js";
@@ -35,8 +36,10 @@ import { Transcript } from "./transcript.js";
 
 /** Facts of a loaded model. */
 export interface ModelInfo extends NativeModelInfo {
-  /** The folder it was loaded from. */
+  /** The folder, or the GGUF file, that it was loaded from. */
   path: string;
+  /** Of a GGUF model: the file of its vision tower and projector. */
+  mmproj?: string;
 }
 
 /** A prompt in rows. */
@@ -57,8 +60,8 @@ export class Model {
   #isDisposed = false;
 
   /** @internal Use `loadModel`. */
-  constructor(path: string, native: NativeModel, hub: EventHub, textIo: () => TextIo) {
-    this.info = { ...native.info(), path };
+  constructor(files: Pick<ModelInfo, "path" | "mmproj">, native: NativeModel, hub: EventHub, textIo: () => TextIo) {
+    this.info = { ...native.info(), ...files };
     this.#native = native;
     this.#hub = hub;
     this.#textIo = textIo;
@@ -194,6 +197,13 @@ export class Model {
       at += pixels.length;
     }
     return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+  }
+
+  /** @internal How a level of 0 to 255 becomes a number of `pixel_values`, by channel: times scale plus offset. */
+  pixelScaling(): Pick<PreprocessSpec, "scale" | "offset"> {
+    const { imageSize } = this.info.tower;
+    const [tile] = this.#textIo().preprocessor.cut(imageSize, imageSize).tiles; // all are scaled alike
+    return tile as PreprocessSpec;
   }
 
   /**

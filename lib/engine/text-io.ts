@@ -1,4 +1,4 @@
-import { type JsonObject, readModelJson } from "../hub/model-file.js";
+import { type JsonObject, type ModelFolder, readModelJson } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
 import { type ChatTemplate, loadChatTemplate } from "../text/chat-template.js";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.js";
@@ -17,7 +17,7 @@ export interface TextIo {
 }
 
 /** Reads tokenizer, chat template, image and generation settings of a model folder. */
-export async function loadTextIo(folder: string): Promise<TextIo> {
+export async function loadTextIo(folder: ModelFolder): Promise<TextIo> {
   const [tokenizer, template, preprocessor, generation, config] = await Promise.all([
     loadTokenizer(folder),
     loadChatTemplate(folder),

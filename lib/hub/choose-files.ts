@@ -1,5 +1,6 @@
 import { FoveaError } from "../errors.js";
 import { isRecord } from "../is-record.js";
+import { chooseGguf } from "./choose-gguf.js";
 import { isSafeName, type RepositoryName } from "./repository-name.js";
 
 /** Weights in one file, and the list of those in several. */
@@ -30,7 +31,7 @@ const smallFiles = [
  * @param listed what the repository has.
  * @param wanted files that somebody asked for by name.
  */
-export function chooseFiles(listed: string[], wanted: string[], { id, revision }: RepositoryName): string[] {
+export function chooseFiles(listed: string[], wanted: string[], { id, revision, variant }: RepositoryName): string[] {
   for (const name of wanted) {
     if (!isSafeName(name) || !/\.(gguf|safetensors|json|jinja)$/.test(name)) {
       const expected = "a plain name that ends in .gguf, .safetensors, .json or .jinja";
@@ -46,14 +47,24 @@ export function chooseFiles(listed: string[], wanted: string[], { id, revision }
   }
   const described = smallFiles.filter((name) => listed.includes(name));
   if (wanted.length > 0) return [...new Set([...described, ...wanted])];
+  const gguf = listed.filter((name) => name.endsWith(".gguf"));
+  if (variant !== undefined) {
+    const chosen = chooseGguf(gguf.filter(isSafeName), variant);
+    if (chosen !== null) return [...described, chosen.mmproj, chosen.decoder];
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_NOT_FOUND",
+      `${id} at ${revision} has not just one GGUF model named ${variant}, with an mmproj. It has ${some(gguf)}.`,
+    );
+  }
   // The order in which a folder is read: one file goes before an index.
   const weights = [singleFile, indexFile].find((name) => listed.includes(name));
   if (weights !== undefined) return [...described, weights];
-  const gguf = listed.filter((name) => name.endsWith(".gguf"));
   throw new FoveaError(
     "ERR_FOVEA_MODEL_UNSUPPORTED",
     `${id} at ${revision} has neither ${singleFile} nor ${indexFile}` +
-      (gguf.length > 0 ? `. Name the GGUF file you want: ${some(gguf)}.` : `: it has ${some(listed)}.`),
+      (gguf.length > 0
+        ? `. Name the GGUF model you want, as in ${id}:Q4_K_M: ${some(gguf)}.`
+        : `: it has ${some(listed)}.`),
   );
 }
 

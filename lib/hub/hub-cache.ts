@@ -1,7 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { copyFile, link, mkdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { indexFile, shardsOf, singleFile } from "./choose-files.js";
+import { chooseGguf } from "./choose-gguf.js";
 import { readModelJson } from "./model-file.js";
 import { isSafeName, type RepositoryName } from "./repository-name.js";
 
@@ -30,11 +43,14 @@ export class CachedRepository {
     return join(this.folder, "snapshots", commit);
   }
 
-  /** The folder of a revision if the cache has all it takes to load it, or null. */
-  async find(revision: string): Promise<string | null> {
+  /** The folder of a revision if the cache has all it takes to load it, or that GGUF model of it; or null. */
+  async find(revision: string, variant?: string): Promise<string | null> {
     const ref = await readFile(join(this.folder, "refs", ...revision.split("/")), "utf8").catch(() => revision);
     const commit = ref.trim();
-    return isSafeName(commit) && (await isLoadable(this.snapshot(commit))) ? this.snapshot(commit) : null;
+    if (!isSafeName(commit)) return null;
+    const folder = this.snapshot(commit);
+    const isThere = variant === undefined ? isLoadable(folder) : findVariant(folder, variant);
+    return (await isThere) ? folder : null;
   }
 
   /** Puts a blob into a snapshot under its name. */
@@ -83,6 +99,12 @@ async function firstThatWorks(ways: LinkWay[], blob: string, target: string, par
       if (i === ways.length - 1) throw error;
     }
   }
+}
+
+/** The decoder's file of a GGUF model in a snapshot that has its mmproj too, or null. */
+export async function findVariant(folder: string, variant: string): Promise<string | null> {
+  const chosen = chooseGguf(await readdir(folder).catch(() => []), variant);
+  return chosen === null ? null : join(folder, chosen.decoder);
 }
 
 /** Half-fetched snapshots exist: config.json and all the weights must be there. */

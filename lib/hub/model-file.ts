@@ -9,8 +9,31 @@ const defaultMaxBytes = 4 * 1024 * 1024;
 /** A JSON object whose values nobody has checked yet. */
 export type JsonObject = Record<string, unknown>;
 
+/** What stands for a folder where a model has none: JSON objects, and texts of other files, by the files' names. */
+export interface DescribedModel {
+  /** For messages. */
+  path: string;
+  files: ReadonlyMap<string, JsonObject | string>;
+}
+
+/** Where the files that describe a model are. */
+export type ModelFolder = string | DescribedModel;
+
+/** The folder's name, for messages. */
+export function pathOf(folder: ModelFolder): string {
+  return typeof folder === "string" ? folder : folder.path;
+}
+
 /** Reads a text file of a model folder, or null if there is none. Larger files than `maxBytes` are refused unread. */
-export async function readModelText(folder: string, name: string, maxBytes = defaultMaxBytes): Promise<string | null> {
+export async function readModelText(
+  folder: ModelFolder,
+  name: string,
+  maxBytes = defaultMaxBytes,
+): Promise<string | null> {
+  if (typeof folder !== "string") {
+    const text = folder.files.get(name);
+    return typeof text === "string" ? text : null;
+  }
   const path = join(folder, name);
   let file: Awaited<ReturnType<typeof open>>;
   try {
@@ -36,7 +59,11 @@ export async function readModelText(folder: string, name: string, maxBytes = def
 }
 
 /** Reads a JSON object of a model folder, or null if there is no such file. */
-export async function readModelJson(folder: string, name: string, maxBytes?: number): Promise<JsonObject | null> {
+export async function readModelJson(folder: ModelFolder, name: string, maxBytes?: number): Promise<JsonObject | null> {
+  if (typeof folder !== "string") {
+    const object = folder.files.get(name);
+    return typeof object === "object" ? object : null;
+  }
   const text = await readModelText(folder, name, maxBytes);
   if (text === null) return null;
   let value: unknown;

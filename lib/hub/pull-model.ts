@@ -42,7 +42,7 @@ export interface PullOptions {
  *
  * The environment says where and how: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and others.
  *
- * @param name "owner/name" or "owner/name@revision".
+ * @param name "owner/name", or "owner/name:Q4_K_M" for a GGUF model of it and its mmproj; either with "@revision".
  * @example
  * const folder = await pullModel("llava-hf/llava-1.5-7b-hf");
  * @throws FoveaError
@@ -53,7 +53,7 @@ export async function pullModel(name: string, options: PullOptions = {}): Promis
   if (repository === null) {
     throw new FoveaError(
       "ERR_FOVEA_INVALID_ARGUMENT",
-      `${JSON.stringify(name)} names no repository: expected "owner/name" or "owner/name@revision".`,
+      `${JSON.stringify(name)} names no repository: expected "owner/name", "owner/name:variant" or "owner/name@revision".`,
     );
   }
   const { files = [] } = options;
@@ -100,11 +100,11 @@ interface Pull {
 
 async function findOffline(
   cache: CachedRepository,
-  { id, revision }: RepositoryName,
+  { id, revision, variant }: RepositoryName,
   files: string[],
   settings: HubSettings,
 ): Promise<string> {
-  const found = await cache.find(revision);
+  const found = await cache.find(revision, variant);
   if (found !== null && files.length === 0) return found;
   throw new FoveaError(
     "ERR_FOVEA_OFFLINE",

@@ -257,21 +257,33 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
+/** What a pair of GGUF files says of a model. */
+export interface NativeGguf {
+  /** What a config.json would hold. */
+  config: Record<string, unknown>;
+  /** The metadata of each file, by key. */
+  decoder: Record<string, unknown>;
+  mmproj: Record<string, unknown>;
+}
+
 /** The addon. */
 export interface NativeBinding {
   cpuInfo(): CpuInfo;
   /** Must be called once per environment before the first load. */
   listen(onEvents: (events: NativeEvent[]) => void): void;
-  /** `progress` events carry the number. */
+  /** `progress` events carry the number. `path`: a Hugging Face folder, or a GGUF file; only for that `mmproj` is not "". */
   load(
-    folder: string,
+    path: string,
     options: {
+      mmproj: string;
       dtype: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
       threads: number;
       imageCacheBytes: number;
       kvCacheBytes: number;
     },
   ): { request: number; model: Promise<NativeModel> };
+  /** Reads the headers of a GGUF decoder and its mmproj, on a worker thread. */
+  readGguf(decoder: string, mmproj: string): Promise<NativeGguf>;
   /** Makes a running load fail within one tensor. */
   cancelLoad(request: number): void;
   /** rgb (height, width, 3) of bytes to (size.height, size.width, 3) of bytes, on a worker thread. */

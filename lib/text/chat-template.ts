@@ -1,6 +1,6 @@
 import { Template } from "@huggingface/jinja";
 import { FoveaError } from "../errors.js";
-import { type JsonObject, readModelJson, readModelText } from "../hub/model-file.js";
+import { type JsonObject, type ModelFolder, pathOf, readModelJson, readModelText } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
 import type { TemplateMessage } from "./messages.js";
 
@@ -69,7 +69,7 @@ function inParts({ role, content }: TemplateMessage): TemplateMessage {
 }
 
 /** Finds a model's chat template in the places where transformers keeps it. */
-export async function loadChatTemplate(folder: string): Promise<ChatTemplate> {
+export async function loadChatTemplate(folder: ModelFolder): Promise<ChatTemplate> {
   const tokenizerConfig = (await readModelJson(folder, "tokenizer_config.json")) ?? {};
   const source =
     (await readModelText(folder, "chat_template.jinja")) ??
@@ -79,7 +79,7 @@ export async function loadChatTemplate(folder: string): Promise<ChatTemplate> {
   if (source === null) {
     throw new FoveaError(
       "ERR_FOVEA_MODEL_UNSUPPORTED",
-      `${folder} has no chat template (chat_template.jinja, or "chat_template" in tokenizer_config.json, ` +
+      `${pathOf(folder)} has no chat template (chat_template.jinja, or "chat_template" in tokenizer_config.json, ` +
         "chat_template.json or processor_config.json). Put a chat_template.jinja into the folder.",
     );
   }

@@ -1,6 +1,6 @@
 import { Tokenizer as JsonTokenizer } from "@huggingface/tokenizers";
 import { FoveaError } from "../errors.js";
-import { type JsonObject, readModelJson } from "../hub/model-file.js";
+import { type JsonObject, type ModelFolder, pathOf, readModelJson } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
 import { createTokenPieces, type TokenPieces } from "./token-pieces.js";
 
@@ -100,22 +100,22 @@ export class Tokenizer {
 }
 
 /** Reads tokenizer.json and tokenizer_config.json of a model folder. */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadTokenizer(folder: ModelFolder): Promise<Tokenizer> {
   const json = await readModelJson(folder, "tokenizer.json", maxTokenizerBytes);
   if (json === null) {
     throw new FoveaError(
       "ERR_FOVEA_MODEL_NOT_FOUND",
-      `No tokenizer.json in ${folder}. Pass a complete Hugging Face folder; models that only have tokenizer.model ` +
+      `No tokenizer.json in ${pathOf(folder)}. Pass a complete Hugging Face folder; models that only have tokenizer.model ` +
         "must be converted with transformers' AutoTokenizer.save_pretrained first.",
     );
   }
   const config = (await readModelJson(folder, "tokenizer_config.json", maxTokenizerBytes)) ?? {};
-  checkShape(json, folder);
+  checkShape(json, pathOf(folder));
   try {
     return new Tokenizer(new JsonTokenizer(json, config), json, config);
   } catch (cause) {
     if (FoveaError.isInstance(cause)) throw cause;
-    throw damaged(folder, (cause as Error).message, cause);
+    throw damaged(pathOf(folder), (cause as Error).message, cause);
   }
 }
 

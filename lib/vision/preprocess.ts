@@ -1,25 +1,25 @@
 import { join } from "node:path";
 import { FoveaError } from "../errors.js";
-import { readModelJson } from "../hub/model-file.js";
+import { type ModelFolder, pathOf, readModelJson } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
 import type { ImagePreprocessor } from "./image-preprocessor.js";
 import { imageFamilies } from "./registry.js";
 
 /** Reads how a model wants its images. */
-export async function loadImagePreprocessor(folder: string): Promise<ImagePreprocessor> {
+export async function loadImagePreprocessor(folder: ModelFolder): Promise<ImagePreprocessor> {
   const model = await readModelJson(folder, "config.json");
-  if (model === null) throw missing(folder, "config.json");
+  if (model === null) throw missing(pathOf(folder), "config.json");
   const processor = (await readModelJson(folder, "processor_config.json")) ?? {};
   const preprocessor =
     (await readModelJson(folder, "preprocessor_config.json")) ??
     (isRecord(processor.image_processor) ? processor.image_processor : null);
-  if (preprocessor === null) throw missing(folder, "preprocessor_config.json");
+  if (preprocessor === null) throw missing(pathOf(folder), "preprocessor_config.json");
 
   const family = imageFamilies.get(String(model.model_type));
   if (family === undefined) {
     throw new FoveaError(
       "ERR_FOVEA_MODEL_UNSUPPORTED",
-      `${join(folder, "config.json")}: no image preprocessing for model_type ${JSON.stringify(model.model_type)}. ` +
+      `${join(pathOf(folder), "config.json")}: no image preprocessing for model_type ${JSON.stringify(model.model_type)}. ` +
         `Supported: ${[...imageFamilies.keys()].join(", ")}.`,
     );
   }

@@ -10,9 +10,11 @@
 #include "addon/addon_data.h"
 #include "addon/convert.h"
 #include "addon/fields.h"
+#include "addon/json_to_js.h"
 #include "addon/model_wrap.h"
 #include "base/cpu.h"
 #include "kernels/select.h"
+#include "model/gguf/gguf_model.h"
 
 namespace fovea {
 namespace {
@@ -60,9 +62,9 @@ class PromiseWorker : public Napi::AsyncWorker {
 
 class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
  public:
-  LoadWorker(Napi::Env env, std::string folder, LoadOptions options, CacheBytes cache_bytes)
+  LoadWorker(Napi::Env env, std::string path, LoadOptions options, CacheBytes cache_bytes)
       : PromiseWorker(env, "fovea load"),
-        folder_(std::move(folder)),
+        path_(std::move(path)),
         options_(std::move(options)),
         cache_bytes_(cache_bytes),
         id_(AddonData::of(env).begin_load(cancelled_)) {
@@ -76,16 +78,42 @@ class LoadWorker final : public PromiseWorker<std::unique_ptr<Model>> {
   uint32_t id() const { return id_; }
 
  private:
-  std::unique_ptr<Model> work() override { return load_model(folder_, options_); }
+  std::unique_ptr<Model> work() override { return load_model(path_, options_); }
   Napi::Value to_value(std::unique_ptr<Model>&& model) override {
     return wrap_model(Env(), std::move(model), cache_bytes_);
   }
 
   std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
-  std::string folder_;
+  std::string path_;
   LoadOptions options_;
   CacheBytes cache_bytes_;
   uint32_t id_;
+};
+
+// What a pair of GGUF files says of a model.
+struct GgufText {
+  Json config, decoder, mmproj;
+};
+
+class GgufWorker final : public PromiseWorker<GgufText> {
+ public:
+  GgufWorker(Napi::Env env, std::string decoder, std::string mmproj)
+      : PromiseWorker(env, "fovea read gguf"), decoder_(std::move(decoder)), mmproj_(std::move(mmproj)) {}
+
+ private:
+  GgufText work() override {
+    const GgufFile decoder(decoder_), mmproj(mmproj_);
+    return {describe_gguf(decoder, mmproj).config, decoder.metadata(), mmproj.metadata()};
+  }
+  Napi::Value to_value(GgufText&& text) override {
+    auto object = Napi::Object::New(Env());
+    object.Set("config", to_js(Env(), text.config));
+    object.Set("decoder", to_js(Env(), text.decoder));
+    object.Set("mmproj", to_js(Env(), text.mmproj));
+    return object;
+  }
+
+  std::string decoder_, mmproj_;
 };
 
 Napi::Value to_array(Napi::Env env, std::vector<float>&& data) { return to_float32_array(env, std::move(data)); }
@@ -146,10 +174,11 @@ size_t bytes_field(const Napi::Object& object, const char* key) {
 Napi::Value load(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&] {
     if (!info[0].IsString() || !info[1].IsObject())
-      throw Error(ErrorCode::kInvalidArgument, "load() takes a folder and options");
+      throw Error(ErrorCode::kInvalidArgument, "load() takes a path and options");
     const auto object = info[1].As<Napi::Object>();
     LoadOptions options;
     options.dtype = string_field(object, "dtype");
+    options.mmproj = string_field(object, "mmproj");
     const int64_t threads = int_field(object, "threads");
     if (threads < 0 || threads > 1024) refuse_field("threads", "an integer from 0 (every core) to 1024");
     options.threads = static_cast<int>(threads);
@@ -159,6 +188,15 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     started.Set("request", worker->id());
     started.Set("model", queue(worker));
     return started;
+  });
+}
+
+Napi::Value read_gguf(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&] {
+    if (!info[0].IsString() || !info[1].IsString())
+      throw Error(ErrorCode::kInvalidArgument, "readGguf() takes the paths of a decoder and of an mmproj");
+    return queue(
+        new GgufWorker(info.Env(), info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value()));
   });
 }
 
@@ -230,6 +268,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpuInfo", Napi::Function::New(env, cpu_info));
   exports.Set("listen", Napi::Function::New(env, listen));
   exports.Set("load", Napi::Function::New(env, load));
+  exports.Set("readGguf", Napi::Function::New(env, read_gguf));
   exports.Set("cancelLoad", Napi::Function::New(env, cancel_load));
   exports.Set("preprocess", Napi::Function::New(env, preprocess_image));
   exports.Set("resize", Napi::Function::New(env, resize_image));

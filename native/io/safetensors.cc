@@ -29,12 +29,6 @@ std::string utf8_string(const std::filesystem::path& path) {
   return std::string(text.begin(), text.end());
 }
 
-std::string shown(std::span<const int64_t> shape) {
-  std::string out = "(";
-  for (size_t i = 0; i < shape.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return out + ")";
-}
-
 // The dtype of a Tensor, if it has one for what the file calls dtype.
 bool tensor_dtype(std::string_view dtype, DType* out) {
   if (dtype == "F32") *out = DType::kF32;
@@ -132,23 +126,24 @@ const Tensor* SafetensorsFolder::find(std::string_view name) const {
   const Stored& stored = found->second;
   if (!stored.tensor.empty()) return &stored.tensor;
   throw Error(ErrorCode::kModelUnsupported, "tensor " + std::string(name) + " in " + files_[stored.file].path() +
-                                                " is " + stored.entry.dtype + " " + shown(stored.entry.shape) +
+                                                " is " + stored.entry.dtype + " " + shown_shape(stored.entry.shape) +
                                                 ", expected F32, F16 or BF16 and at most " +
                                                 std::to_string(Tensor::kMaxRank) + " dimensions");
 }
 
 Tensor SafetensorsFolder::require(std::string_view name, std::initializer_list<int64_t> shape) const {
-  const std::span<const int64_t> expected(shape.begin(), shape.size());
   const Tensor* tensor = find(name);
   if (tensor == nullptr)
-    throw Error(ErrorCode::kModelFormat,
-                "tensor " + std::string(name) + " " + shown(expected) + " is missing in " + folder_);
-  const std::span<const int64_t> got(tensor->shape.data(), static_cast<size_t>(tensor->rank));
-  if (!std::equal(got.begin(), got.end(), expected.begin(), expected.end()))
-    throw Error(ErrorCode::kModelFormat, "tensor " + std::string(name) + " in " +
-                                             files_[tensors_.find(name)->second.file].path() + " has shape " +
-                                             shown(got) + ", expected " + shown(expected));
+    throw Error(ErrorCode::kModelFormat, "tensor " + std::string(name) + " " +
+                                             shown_shape({shape.begin(), shape.size()}) + " is missing in " + folder_);
+  require_shape(name, {tensor->shape.data(), static_cast<size_t>(tensor->rank)}, shape,
+                files_[tensors_.find(name)->second.file].path());
   return *tensor;
+}
+
+HeldTensor SafetensorsFolder::take(std::string_view name, std::initializer_list<int64_t> shape, DType) const {
+  const Tensor tensor = require(name, shape);
+  return {tensor, nullptr, 0, static_cast<uint64_t>(tensor.elements()) * element_size(tensor.dtype)};
 }
 
 std::vector<std::string> SafetensorsFolder::names() const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "io/mmap.h"
+#include "io/tensor_source.h"
 #include "tensor/tensor.h"
 
 namespace fovea {
@@ -35,8 +36,8 @@ struct SafetensorsEntry {
 std::vector<SafetensorsEntry> parse_safetensors_header(std::span<const std::byte> bytes, uint64_t file_size,
                                                        const std::string& source);
 
-// Const methods may be called from several threads. The tensors stay valid as long as this object.
-class SafetensorsFolder {
+// Tensors lie where the files are mapped.
+class SafetensorsFolder final : public TensorSource {
  public:
   // Throws kModelNotFound if files are missing and kModelFormat if they are damaged or contradict each other.
   explicit SafetensorsFolder(const std::string& folder);
@@ -46,15 +47,16 @@ class SafetensorsFolder {
   // A host view, aligned for its dtype; nullptr if there is no such tensor. A scalar has shape (1).
   // Throws kModelUnsupported for dtypes other than F32, F16 and BF16 and for more than four dimensions.
   const Tensor* find(std::string_view name) const;
-  bool has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
+  bool has(std::string_view name) const override { return tensors_.find(name) != tensors_.end(); }
 
   // As find; throws kModelFormat, naming the tensor, what was got and what was expected, if it is missing or has
   // another shape.
   Tensor require(std::string_view name, std::initializer_list<int64_t> shape) const;
+  HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
 
   std::vector<std::string> names() const;                      // sorted, usable or not
   const SafetensorsEntry* entry(std::string_view name) const;  // nullptr if there is no such tensor
-  uint64_t bytes() const { return bytes_; }                    // of the data of all tensors
+  uint64_t bytes() const override { return bytes_; }
 
  private:
   SafetensorsFolder() = default;

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "io/safetensors.h"
+#include "io/tensor_source.h"
 #include "model/decoder/decoder.h"
 #include "model/projector/projector.h"
 #include "model/vision/vision_tower.h"
@@ -15,8 +15,9 @@
 namespace fovea {
 
 struct LoadOptions {
-  std::string dtype = "auto";               // weights in memory: "auto" (as in the file), "f32", "bf16", "f16"
+  std::string dtype = "auto";               // weights in memory: "auto" (see Weights), "f32", "bf16", "f16"
   int threads = 0;                          // 0: every core this process may use
+  std::string mmproj;                       // of a GGUF file: the file that holds its tower and projector
   std::function<void(double)> on_progress;  // see Weights
 };
 
@@ -30,7 +31,7 @@ struct Model {
 
   // Destroyed from the last to the first: everything below uses ops.
   std::unique_ptr<Ops> ops;
-  std::unique_ptr<SafetensorsFolder> files;  // mapped; the decoder reads its embeddings from it
+  std::unique_ptr<TensorSource> files;  // mapped; the decoder may read its embeddings from it
   std::unique_ptr<VisionTower> tower;
   std::unique_ptr<Projector> projector;
   std::unique_ptr<Decoder> decoder;
@@ -43,7 +44,8 @@ struct Model {
   }
 };
 
-// Loads a Hugging Face folder. Throws kModelNotFound, kModelFormat, kModelUnsupported, kNumeric, kOutOfMemory, kIsa.
-std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& options);
+// Loads a Hugging Face folder, or a GGUF file and its mmproj. Throws kModelNotFound, kModelFormat, kModelUnsupported,
+// kNumeric, kOutOfMemory, kIsa.
+std::unique_ptr<Model> load_model(const std::string& path, const LoadOptions& options);
 
 }  // namespace fovea

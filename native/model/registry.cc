@@ -1,9 +1,14 @@
 // Which family loads which model_type: one line each.
 #include <map>
+#include <utility>
+#include <vector>
 
+#include "io/gguf_tensors.h"
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "model/families/idefics3.h"
 #include "model/families/llava.h"
+#include "model/gguf/gguf_model.h"
 #include "model/model.h"
 
 namespace fovea {
@@ -20,24 +25,52 @@ const std::map<std::string, FamilyLoader>& families() {
   return kFamilies;
 }
 
-}  // namespace
-
-std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& options) {
-  const Json config = read_json_file(folder + "/config.json");
+// where: of the config, for messages.
+FamilyLoader family_of(const std::string& where, const Json& config) {
   const std::string type = config.required_string("model_type");
   const auto family = families().find(type);
-  if (family == families().end()) {
-    std::string known;
-    for (const auto& [name, loader] : families()) known += (known.empty() ? "" : ", ") + name;
-    throw Error(ErrorCode::kModelUnsupported,
-                folder + "/config.json: model_type is \"" + type + "\"; Fovea loads " + known);
-  }
+  if (family != families().end()) return family->second;
+  std::string known;
+  for (const auto& [name, loader] : families()) known += (known.empty() ? "" : ", ") + name;
+  throw Error(ErrorCode::kModelUnsupported, where + ": model_type is \"" + type + "\"; Fovea loads " + known);
+}
+
+// A family's loader and what it reads.
+struct Description {
+  FamilyLoader load;
+  Json config;
+  std::unique_ptr<TensorSource> files;
+};
+
+Description open_folder(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  Json config = read_json_file(path);
+  const FamilyLoader load = family_of(path, config);  // before the weights: without it, these are of no use
+  return {load, std::move(config), std::make_unique<SafetensorsFolder>(folder)};
+}
+
+Description open_gguf(const std::string& path, const std::string& mmproj) {
+  if (mmproj.empty())
+    throw Error(ErrorCode::kModelNotFound, path + " holds a decoder alone; name the mmproj file with its vision tower");
+  std::vector<GgufFile> files;
+  files.emplace_back(path);
+  files.emplace_back(mmproj);
+  GgufModel model = describe_gguf(files[0], files[1]);
+  const FamilyLoader load = family_of(mmproj, model.config);
+  return {load, std::move(model.config), std::make_unique<GgufTensors>(std::move(files), std::move(model.names))};
+}
+
+}  // namespace
+
+std::unique_ptr<Model> load_model(const std::string& path, const LoadOptions& options) {
+  const bool is_gguf = path.ends_with(".gguf") || !options.mmproj.empty();
+  Description description = is_gguf ? open_gguf(path, options.mmproj) : open_folder(path);
   auto model = std::make_unique<Model>();
-  model->family = type;
+  model->family = description.config.required_string("model_type");
   model->ops = make_cpu_ops(options.threads, "auto");
-  model->files = std::make_unique<SafetensorsFolder>(folder);
+  model->files = std::move(description.files);
   model->plan_files = std::make_unique<PlanFiles>(*model->ops);
-  family->second(*model, config, options);
+  description.load(*model, description.config, options);
   return model;
 }
 

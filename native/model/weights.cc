@@ -5,8 +5,7 @@
 
 namespace fovea {
 
-Weights::Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype,
-                 std::function<void(double)> on_progress)
+Weights::Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress)
     : ops_(ops), files_(files), dtype_(dtype), on_progress_(std::move(on_progress)) {
   if (dtype != "auto" && dtype != "f32" && dtype != "bf16" && dtype != "f16" && dtype != "int8" && dtype != "int4")
     throw Error(ErrorCode::kInvalidArgument, "dtype is \"" + dtype + "\"; expected auto, f32, bf16, f16, int8 or int4");
@@ -22,25 +21,28 @@ std::string Weights::prefix_of(const std::string& probe, const std::vector<std::
               "the weights hold none of " + tried + "; they are incomplete or of another architecture");
 }
 
-Tensor Weights::take(const std::string& name, std::initializer_list<int64_t> shape) {
+DType Weights::blocks_as() const {
+  return dtype_ == "f32" ? DType::kF32 : dtype_ == "bf16" ? DType::kBF16 : DType::kF16;
+}
+
+HeldTensor Weights::take(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as) {
   if (on_progress_) on_progress_(static_cast<double>(taken_bytes_) / static_cast<double>(files_.bytes()));
-  const Tensor tensor = files_.require(name, shape);
+  HeldTensor held = files_.take(name, shape, blocks_as);
+  const Tensor& tensor = held.tensor;
   if (taken_.insert(name).second) {  // a tied head is no second matrix
     parameters_ += tensor.elements();
-    taken_bytes_ += static_cast<uint64_t>(tensor.elements()) * element_size(tensor.dtype);
+    taken_bytes_ += held.file_bytes;
   }
-  return tensor;
+  return held;
 }
 
 std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name,
                                             Coarsest coarsest) {
   const bool quantise = dtype_ == "int8" || dtype_ == "int4";
-  matrix_dtype_ = dtype_ == "f32"                                   ? DType::kF32
-                  : dtype_ == "bf16"                                ? DType::kBF16
-                  : dtype_ == "f16"                                 ? DType::kF16
-                  : !quantise || coarsest == Coarsest::kAsFiled     ? parts.front().dtype
-                  : dtype_ == "int4" && coarsest == Coarsest::kInt4 ? DType::kInt4
-                                                                    : DType::kInt8;
+  matrix_dtype_ = dtype_ == "auto" || (quantise && coarsest == Coarsest::kAsFiled) ? parts.front().dtype
+                  : !quantise                                                      ? blocks_as()
+                  : dtype_ == "int4" && coarsest == Coarsest::kInt4                ? DType::kInt4
+                                                                                   : DType::kInt8;
   try {
     auto packed = ops_.pack(parts, matrix_dtype_);
     bytes_ += static_cast<int64_t>(packed->bytes());
@@ -65,7 +67,9 @@ DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
   return array;
 }
 
-DeviceArray Weights::vector(const std::string& name, int64_t n) { return to_f32(take(name, {n}), name); }
+DeviceArray Weights::vector(const std::string& name, int64_t n) {
+  return to_f32(take(name, {n}, DType::kF32).tensor, name);
+}
 
 DeviceArray Weights::vector_if(bool present, const std::string& name, int64_t n) {
   return present ? vector(name, n) : DeviceArray();
@@ -83,23 +87,30 @@ DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& na
   return stacked;
 }
 
-DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) { return to_f32(take(name, {m, n}), name); }
+DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
+  return to_f32(take(name, {m, n}, DType::kF32).tensor, name);
+}
 
 std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k, Coarsest coarsest) {
-  return pack({take(name, {n, k})}, name, coarsest);
+  return pack({take(name, {n, k}, blocks_as()).tensor}, name, coarsest);
 }
 
 std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k,
                                                Coarsest coarsest) {
+  std::vector<HeldTensor> held;
   std::vector<Tensor> parts;
-  for (const std::string& name : names) parts.push_back(take(name, {n_each, k}));
+  for (const std::string& name : names) parts.push_back(held.emplace_back(take(name, {n_each, k}, blocks_as())).tensor);
   return pack(parts, names.front(), coarsest);
 }
 
 std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
-  return pack({take(name, {n, c, p, p}).reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
+  return pack({take(name, {n, c, p, p}, blocks_as()).tensor.reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
 }
 
-Tensor Weights::mapped(const std::string& name, int64_t m, int64_t n) { return take(name, {m, n}); }
+HeldTensor Weights::mapped(const std::string& name, int64_t m, int64_t n) {
+  HeldTensor held = take(name, {m, n}, blocks_as());
+  bytes_ += static_cast<int64_t>(held.memory_bytes);
+  return held;
+}
 
 }  // namespace fovea

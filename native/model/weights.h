@@ -1,4 +1,4 @@
-// Takes tensors out of a model folder into the backend: checks names and shapes, converts, packs, counts.
+// Takes tensors out of model files into the backend: checks names and shapes, converts, packs, counts.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "io/safetensors.h"
+#include "io/tensor_source.h"
 #include "ops/device_array.h"
 #include "ops/ops.h"
 
@@ -20,11 +20,11 @@ class Weights {
   // How coarse the quantising dtypes may make a matrix.
   enum class Coarsest { kAsFiled, kInt8, kInt4 };
 
-  // dtype: "auto" keeps each matrix as the file has it; "f32", "bf16", "f16" convert; "int8" and "int4" quantise as
+  // dtype: "auto" keeps each matrix as the file has it, and one that the file has in blocks of small integers as f16,
+  // which loses less of it than bf16 does (docs/models.md); "f32", "bf16", "f16" convert; "int8" and "int4" quantise as
   // far as each matrix bears. on_progress gets the share of the file taken so far, before every tensor; what it throws
   // ends the load.
-  Weights(Ops& ops, const SafetensorsFolder& files, const std::string& dtype,
-          std::function<void(double)> on_progress = {});
+  Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress = {});
 
   // The first prefix under which `probe` exists; checkpoints of different ages spell the same parts differently.
   // Throws kModelFormat listing what was tried.
@@ -46,8 +46,8 @@ class Weights {
                                         Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
-  // (m, n) left where it is, in the file's dtype.
-  Tensor mapped(const std::string& name, int64_t m, int64_t n);
+  // (m, n) left where it is, in the file's dtype, or as numbers of the matrices' dtype in memory of its own.
+  HeldTensor mapped(const std::string& name, int64_t m, int64_t n);
 
   int64_t parameters() const { return parameters_; }
   int64_t bytes() const { return bytes_; }
@@ -55,12 +55,13 @@ class Weights {
   std::string dtype_held() const { return dtype_ == "auto" ? dtype_name(matrix_dtype_) : dtype_; }
 
  private:
-  Tensor take(const std::string& name, std::initializer_list<int64_t> shape);
+  HeldTensor take(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as);
+  DType blocks_as() const;  // what a matrix of blocks is kept as
   std::unique_ptr<PackedMatrix> pack(const std::vector<Tensor>& parts, const std::string& name, Coarsest coarsest);
   DeviceArray to_f32(const Tensor& tensor, const std::string& name);
 
   Ops& ops_;
-  const SafetensorsFolder& files_;
+  const TensorSource& files_;
   std::string dtype_;
   std::function<void(double)> on_progress_;
   uint64_t taken_bytes_ = 0;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "kernels/half.h"
+#include "base/half.h"
 #include "ops/cpu_ops.h"
 #include "ops/packed_panels.h"
 #include "ops/shapes.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/select.h"
 #include "ops/ops.h"
 #include "test/backends.h"

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/reference/exp.h"
 #include "kernels/select.h"
 #include "test/check.h"

@@ -2,7 +2,7 @@
 #include <array>
 #include <limits>
 
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/select.h"
 #include "test/backends.h"
 #include "test/check.h"

@@ -7,40 +7,11 @@
 
 #include "image/preprocess.h"
 #include "image/resample.h"
-#include "io/json.h"
-#include "io/mmap.h"
 #include "test/check.h"
+#include "test/golden.h"
 
 namespace fovea {
 namespace {
-
-// Arrays that test/golden/record/resample.py wrote.
-class Golden {
- public:
-  Golden()
-      : json_(read_json_file(folder() + "resample.json")),
-        file_(folder() + "resample.bin"),
-        tensors_(json_.required_object("tensors")) {}
-
-  const Json& json() const { return json_; }
-  bool has(const std::string& name) const { return tensors_.has(name); }
-  template <typename T>
-  std::span<const T> read(const std::string& name) const {
-    const Json& tensor = tensors_.required_object(name);
-    size_t n = 1;
-    for (const Json& dim : tensor.required_array("shape").array()) n *= static_cast<size_t>(*dim.integer());
-    const size_t offset = static_cast<size_t>(tensor.required_int("offset"));
-    REQUIRE(offset + n * sizeof(T) <= file_.size());
-    return {reinterpret_cast<const T*>(file_.data() + offset), n};
-  }
-
- private:
-  static std::string folder() { return std::string(FOVEA_SOURCE_DIR) + "/test/golden/resample/"; }
-
-  Json json_;
-  MappedFile file_;
-  Json tensors_;
-};
 
 int largest_difference(std::span<const uint8_t> a, std::span<const uint8_t> b) {
   if (a.size() != b.size()) return 256;
@@ -51,7 +22,7 @@ int largest_difference(std::span<const uint8_t> a, std::span<const uint8_t> b) {
 
 constexpr const char* kFilters[] = {"nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"};
 
-std::vector<uint8_t> resize_case(const Golden& golden, const Json& item, const char* filter) {
+std::vector<uint8_t> resize_case(const test::Golden& golden, const Json& item, const char* filter) {
   return resize(golden.read<uint8_t>(item.required_string("name") + ".in"), item.required_int("width"),
                 item.required_int("height"), item.required_int("newWidth"), item.required_int("newHeight"),
                 parse_filter(filter));
@@ -59,7 +30,7 @@ std::vector<uint8_t> resize_case(const Golden& golden, const Json& item, const c
 
 // Compares every recorded case with one of the two references.
 void check_against(const char* reference, int tolerance) {
-  const Golden golden;
+  const test::Golden golden("resample/resample");
   int n_checked = 0;
   for (const Json& item : golden.json().required_array("resizes").array()) {
     for (const char* filter : kFilters) {
@@ -83,7 +54,7 @@ TEST("resize: equal to torchvision's uint8 resize to the bit") { check_against("
 TEST("resize: at most 2/255 off Pillow") { check_against("pil", 2); }
 
 TEST("resize: a window equals that part of the whole") {
-  const Golden golden;
+  const test::Golden golden("resample/resample");
   const auto rgb = golden.read<uint8_t>("down.in");
   for (const char* name : kFilters) {
     const Filter filter = parse_filter(name);
@@ -129,7 +100,7 @@ TEST("resize: sizes that do not fit are refused") {
 }
 
 TEST("preprocess: equal to CLIPImageProcessor, with windows smaller and larger than the image") {
-  const Golden golden;
+  const test::Golden golden("resample/resample");
   const Json::Array& cases = golden.json().required_array("windows").array();
   CHECK(cases.size() >= 3);
   for (const Json& item : cases) {

@@ -64,7 +64,7 @@ struct TinyDecoder {
       config.inv_freq.push_back(std::pow(10000.0F, -static_cast<float>(i) / static_cast<float>(s.d_head)));
     embedding = random_floats(random, s.vocab * s.d_model, 1);
     DecoderWeights w;
-    w.embedding = Tensor(embedding.data(), DType::kF32, Device::kCpu, {s.vocab, s.d_model});
+    w.embedding.tensor = Tensor(embedding.data(), DType::kF32, Device::kCpu, {s.vocab, s.d_model});
     for (int i = 0; i < s.n_layers; ++i) {
       DecoderLayer layer;
       layer.input_norm = vector(random, s.d_model);

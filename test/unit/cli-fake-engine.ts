@@ -130,6 +130,7 @@ export async function runFake(
             ...(depth && { depth: [{ layers, lastRow }] }),
           };
         },
+        pixelScaling: () => ({ scale: [1, 1, 1], offset: [0, 0, 0] }),
         costModel: async () => ({
           encode: { fixed: 10, slope: 0 },
           prefill: { fixed: 0, slope: 1e-8 },

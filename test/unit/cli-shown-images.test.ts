@@ -20,6 +20,7 @@ async function modelThatSaw(colours: number[][], imageRows: number): Promise<Cli
   return {
     info: { ...fakeInfo, imageRows },
     process: async () => ({ pixel_values: { data, shape: [colours.length, 3, side, side] } }),
+    pixelScaling: () => ({ scale, offset }),
   } as unknown as CliModel;
 }
 

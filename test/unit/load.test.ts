@@ -59,6 +59,7 @@ test("FOVEA_NATIVE_PATH is loaded instead of anything else", () => {
   const fake = write("fake.cjs", "module.exports = { load: () => 'fake' };");
   expect(
     loadBinding(root, { FOVEA_NATIVE_PATH: fake }).load("", {
+      mmproj: "",
       dtype: "auto",
       threads: 1,
       imageCacheBytes: 0,

@@ -10,6 +10,7 @@ import type { HubSettings } from "../../lib/hub/hub-settings.js";
 import { readHubSettings } from "../../lib/hub/hub-settings.js";
 import { type PullOptions, pullModel, pullRepository } from "../../lib/hub/pull-model.js";
 import { parseRepositoryName } from "../../lib/hub/repository-name.js";
+import { resolveModel } from "../../lib/hub/resolve-model.js";
 import { type TransientError, withRetries } from "../../lib/hub/retry.js";
 import { HubServer } from "./hub-server.js";
 
@@ -160,13 +161,42 @@ describe("files", () => {
   it("are GGUF files when they are named, and never pickles or code", async () => {
     await server.stop();
     server = await HubServer.start({ "a-Q4_0.gguf": "GGUF", "a-Q8_0.gguf": "GGUF8", "evil.bin": "", "evil.py": "" });
-    await expect(pull()).rejects.toThrow(failure("MODEL_UNSUPPORTED", /Name the GGUF file you want: "a-Q4_0.gguf"/));
+    await expect(pull()).rejects.toThrow(failure("MODEL_UNSUPPORTED", /Name the GGUF model you want.*: "a-Q4_0.gguf"/));
     await pull({ files: ["a-Q8_0.gguf"] });
     expect(await readdir(snapshot())).toEqual(["a-Q8_0.gguf"]);
     for (const name of ["evil.bin", "evil.py", "../evil.gguf", "x/y.gguf"]) {
       await expect(pull({ files: [name] })).rejects.toThrow(failure("INVALID_ARGUMENT", /Cannot pull the file/));
     }
     await expect(pull({ files: ["b.gguf"] })).rejects.toThrow(failure("MODEL_NOT_FOUND", /has no file b.gguf/));
+  });
+
+  it("are a GGUF model and its mmproj by the model's variant", async () => {
+    await server.stop();
+    const names = [
+      "a-Q4_K_M.gguf",
+      "a-Q4_0.gguf",
+      "a-F16.gguf",
+      "mmproj-a-Q8_0.gguf",
+      "mmproj-a-f16.gguf",
+      "x/b-Q4_0.gguf",
+    ];
+    server = await HubServer.start(Object.fromEntries(names.map((name) => [name, `GGUF ${name}`])));
+    vi.stubEnv("HF_HUB_CACHE", cache);
+    vi.stubEnv("HF_ENDPOINT", server.endpoint);
+    expect(await pull({}, {}, "someone/model:q4_k_m")).toBe(snapshot());
+    expect((await readdir(snapshot())).sort()).toEqual(["a-Q4_K_M.gguf", "mmproj-a-f16.gguf"]);
+    server.seen.length = 0;
+    expect(await resolveModel("someone/model:Q4_K_M")).toBe(join(snapshot(), "a-Q4_K_M.gguf"));
+    expect(await pull({}, { isOffline: true }, "someone/model:Q4_K_M")).toBe(snapshot());
+    expect(server.seen).toEqual([]);
+    await expect(pull({}, { isOffline: true }, "someone/model:Q4_0")).rejects.toThrow(failure("OFFLINE"));
+    expect(await resolveModel("someone/model:Q4_0@main")).toBe(join(snapshot(), "a-Q4_0.gguf"));
+    for (const variant of ["Q4", "Q8_0", "K"]) {
+      await expect(pull({}, {}, `someone/model:${variant}`)).rejects.toThrow(failure("MODEL_NOT_FOUND", /a-Q4_K_M/));
+    }
+    for (const name of ["someone/model:", "someone/model:a:b", "someone/model:../x", "a:b/c"]) {
+      expect(parseRepositoryName(name), name).toBeNull();
+    }
   });
 });
 

@@ -5,8 +5,9 @@ import type { GenerateOptions, Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
 import { collect } from "../collect.js";
 import type { CliContext, CliModel } from "../context.js";
+import { given } from "../given.js";
 import { methodsHelp } from "../methods-help.js";
-import { modelOption } from "../model-option.js";
+import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";
 import { report } from "../report.js";
@@ -18,8 +19,7 @@ type SamplingOptions = Pick<
   "maxTokens" | "temperature" | "topK" | "topP" | "minP" | "repetitionPenalty" | "seed" | "stop"
 >;
 
-interface AskOptions extends PlanOptions, SamplingOptions {
-  model: string;
+interface AskOptions extends PlanOptions, SamplingOptions, ModelOptions {
   image?: string[];
   dtype: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
   threads?: number;
@@ -37,7 +37,8 @@ export function addAskCommand(program: Command, context: CliContext): void {
     .argument("<image>", "path of a JPEG, PNG, WebP or GIF file")
     .argument("<question>", "in plain words")
     .option("--image <path>", "one more image, after the first (repeatable)", collect)
-    .addOption(modelOption());
+    .addOption(modelOption())
+    .addOption(mmprojOption());
   addPlanOptions(command)
     .option("--max-tokens <n>", "tokens to generate at most", parseNumber)
     .option("--temperature <t>", "0 takes the likeliest token", parseNumber)
@@ -64,10 +65,7 @@ async function ask(image: string, question: string, options: AskOptions, context
   const { out, err, signal, colours } = context;
   const plan = await readPlan(options);
   const messages = [userMessage([image, ...(options.image ?? [])], question)];
-  const model = await context.engine.loadModel(options.model, {
-    dtype: options.dtype,
-    ...(options.threads !== undefined && { threads: options.threads }),
-  });
+  const model = await context.engine.loadModel(options.model, given(options, ["mmproj", "dtype", "threads"]));
   try {
     const reply = await answer(model, messages, plan, options, context);
     if (options.json === true) out.write(`${toJson(reply, model, plan)}\n`);

@@ -5,11 +5,12 @@ import type { RowKind } from "../../calibrate/depth-table.js";
 import { readSamples } from "../../calibrate/read-samples.js";
 import type { CliContext } from "../context.js";
 import { depthTableText } from "../depth-table-text.js";
-import { modelOption } from "../model-option.js";
+import { given } from "../given.js";
+import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";
 
-interface CalibrateCommandOptions extends PlanOptions {
+interface CalibrateCommandOptions extends PlanOptions, ModelOptions {
   drop: CalibrateOptions["drop"];
   count: number;
   rows: RowKind;
@@ -17,7 +18,6 @@ interface CalibrateCommandOptions extends PlanOptions {
   window?: boolean;
   question: string;
   limit?: number;
-  model: string;
   out?: string;
   json?: boolean;
 }
@@ -42,6 +42,7 @@ export function addCalibrateCommand(program: Command, context: CliContext): void
     .option("--question <text>", "asked about every picture of a folder", "Describe the image.")
     .option("--limit <n>", "take the first n prompts", parseNumber)
     .addOption(modelOption())
+    .addOption(mmprojOption())
     .option("--out <file.json>", "write the plan there")
     .option("--json", "print one JSON object: plan, what was dropped, and the tables");
   addPlanOptions(command).action((samples: string, options: CalibrateCommandOptions) =>
@@ -54,7 +55,7 @@ async function runCalibrate(path: string, options: CalibrateCommandOptions, cont
   const { drop, count, rows, iterative, window } = options;
   const plan = await readPlan(options);
   const samples = await readSamples(path, options.question, options.limit);
-  const model = await context.engine.loadModel(options.model, {});
+  const model = await context.engine.loadModel(options.model, given(options, ["mmproj"]));
   try {
     const result = await calibrate(model, samples, {
       drop,

@@ -7,14 +7,14 @@ import { parsePruneSpec } from "../../prune/parse-prune-spec.js";
 import { methods } from "../../prune/registry.js";
 import { collect } from "../collect.js";
 import type { CliContext } from "../context.js";
+import { given } from "../given.js";
 import { methodsHelp } from "../methods-help.js";
-import { modelOption } from "../model-option.js";
+import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { readPlanFile, usageError } from "../plan-options.js";
 import { ProgressLine, progressText } from "../progress-line.js";
 
-interface EvalOptions {
-  model: string;
+interface EvalOptions extends ModelOptions {
   dtype: NonNullable<LoadOptions["dtype"]>;
   threads?: number;
   format?: string;
@@ -44,6 +44,7 @@ export function addEvalCommand(program: Command, context: CliContext): void {
     )
     .argument("<questions>", "a file of questions, or its folder")
     .addOption(modelOption())
+    .addOption(mmprojOption())
     .addOption(
       new Option("--dtype <type>", "weights in memory")
         .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
@@ -72,7 +73,7 @@ async function run(path: string, options: EvalOptions, context: CliContext): Pro
   const { out, err, signal } = context;
   const plans = await Promise.all((options.plan ?? []).map(planCell));
   const questions = await loadQuestions(path, given(options, ["format", "images", "limit", "suffix"]));
-  const model = await context.engine.loadModel(options.model, given(options, ["dtype", "threads"]));
+  const model = await context.engine.loadModel(options.model, given(options, ["mmproj", "dtype", "threads"]));
   const line = new ProgressLine(err, progressText);
   try {
     const { cells, skipped } = gridCells(options.method ?? [], options.keep, model.info);
@@ -122,16 +123,4 @@ function readShares(text: string): number[] {
 
 function formatsHelp(): string {
   return `\nFormats of questions:\n${loaders.map(({ name, doc }) => `  ${name.padEnd(10)}${doc}\n`).join("")}`;
-}
-
-/** The options of these names that were given; the others have defaults where they are used. */
-function given<Options extends object, Name extends keyof Options>(
-  options: Options,
-  names: Name[],
-): { [Key in Name]?: Exclude<Options[Key], undefined> } {
-  return Object.fromEntries(
-    names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
-  ) as {
-    [Key in Name]?: Exclude<Options[Key], undefined>;
-  };
 }

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { ModelInfo } from "../../index.js";
 import type { CliContext } from "../context.js";
-import { modelOption } from "../model-option.js";
+import { given } from "../given.js";
+import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 
-interface InfoOptions {
-  model: string;
+interface InfoOptions extends ModelOptions {
   json?: boolean;
 }
 
@@ -15,6 +15,7 @@ export function addInfoCommand(program: Command, context: CliContext): void {
     .summary("show the machine, the kernels chosen for it, and a model")
     .description("Shows the CPU's features, the kernels chosen for it, versions, and facts of a model.")
     .addOption(modelOption())
+    .addOption(mmprojOption())
     .option("--json", "print one JSON object")
     .action((options: InfoOptions) => info(options, context));
 }
@@ -30,7 +31,7 @@ async function info(options: InfoOptions, { engine, out, version }: CliContext):
   ];
   // Before the model is loaded, so that one that cannot be loaded does not hide the machine.
   if (options.json !== true) out.write(table(machine));
-  const model = await engine.loadModel(options.model, {});
+  const model = await engine.loadModel(options.model, given(options, ["mmproj"]));
   try {
     out.write(
       options.json === true
@@ -50,6 +51,7 @@ function modelRows(model: ModelInfo): Rows {
   const megabytes = (model.weightBytes / 2 ** 20).toFixed(1);
   return [
     ["model", model.path],
+    ...(model.mmproj === undefined ? [] : [["mmproj", model.mmproj] as [string, string]]),
     ["family", `${model.family}, ${parameters} M parameters, ${model.dtype}, ${megabytes} MiB of weights`],
     [
       "tower",

@@ -16,8 +16,11 @@ export function addPullCommand(program: Command, context: CliContext): void {
       "Downloads what Fovea needs of a model into the cache that Python's huggingface_hub uses too, goes on where an " +
         "earlier download stopped, checks every file, and prints the folder. --model then takes the same name.",
     )
-    .argument("<owner/name>", "a repository, at a branch, tag or commit with owner/name@revision")
-    .option("--file <name>", "this file instead of the safetensors weights, such as a GGUF (repeatable)", collect)
+    .argument(
+      "<owner/name>",
+      "a repository; owner/name:Q4_K_M for its GGUF model of that name and the mmproj; at a branch, tag or commit with @revision",
+    )
+    .option("--file <name>", "this file instead of the weights (repeatable)", collect)
     .addHelpText(
       "after",
       "\nEnvironment: HF_TOKEN (or `hf auth login`), HF_HOME or HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE.",

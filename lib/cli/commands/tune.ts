@@ -7,14 +7,14 @@ import { parseBudgetSpec } from "../../prune/budget/budget.js";
 import { parsePruneSpec } from "../../prune/parse-prune-spec.js";
 import { type TunedPlan, type TuneProgress, tune } from "../../tune/index.js";
 import type { CliContext } from "../context.js";
+import { given } from "../given.js";
 import { methodsHelp } from "../methods-help.js";
-import { modelOption } from "../model-option.js";
+import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { usageError } from "../plan-options.js";
 import { ProgressLine } from "../progress-line.js";
 
-interface TuneCommandOptions {
-  model: string;
+interface TuneCommandOptions extends ModelOptions {
   dtype: NonNullable<LoadOptions["dtype"]>;
   threads?: number;
   format?: string;
@@ -63,6 +63,7 @@ export function addTuneCommand(program: Command, context: CliContext): void {
     .option("--images <folder>", "the pictures; default: where the authors put them, next to the questions")
     .option("--suffix <text>", 'goes behind every question; default: what LLaVA-1.5 adds; "" for nothing')
     .addOption(modelOption())
+    .addOption(mmprojOption())
     .addOption(
       new Option("--dtype <type>", "weights in memory")
         .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
@@ -75,13 +76,13 @@ export function addTuneCommand(program: Command, context: CliContext): void {
 
 async function run(path: string, options: TuneCommandOptions, context: CliContext): Promise<void> {
   const { out, err, signal, colours } = context;
-  const { model: name, dtype, threads, format, images, suffix, prune, out: file, ...search } = options;
+  const { model: name, mmproj: _, dtype, threads: __, format, images, suffix, prune, out: file, ...search } = options;
   const questions = await loadQuestions(path, {
     ...(format !== undefined && { format }),
     ...(images !== undefined && { images }),
     ...(suffix !== undefined && { suffix }),
   });
-  const model = await context.engine.loadModel(name, { dtype, ...(threads !== undefined && { threads }) });
+  const model = await context.engine.loadModel(name, { dtype, ...given(options, ["mmproj", "threads"]) });
   const line = new ProgressLine(err, tuneText);
   try {
     const onProgress = (progress: TuneProgress) => line.update(progress);

@@ -1,7 +1,7 @@
 // Activations, sums, rotary positions.
 #include <cmath>
 
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/reference/exp.h"
 #include "kernels/reference/fill.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "kernels/exp_constants.h"
-#include "kernels/half.h"
+#include "base/half.h"
 
 namespace fovea::reference {
 

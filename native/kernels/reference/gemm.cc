@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/reference/fill.h"
 
 namespace fovea::reference {

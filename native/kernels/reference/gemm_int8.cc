@@ -1,7 +1,7 @@
 // 8-bit rows by 8-bit and 4-bit weights, as GemmTask and KernelTable define them.
 #include <cmath>
 
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/reference/fill.h"
 
 namespace fovea::reference {

@@ -1,5 +1,5 @@
 // Panels of activations, and 16-bit floats to f32.
-#include "kernels/half.h"
+#include "base/half.h"
 #include "kernels/reference/fill.h"
 
 namespace fovea::reference {

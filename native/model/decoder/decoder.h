@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "io/tensor_source.h"
 #include "model/kv_cache.h"
 #include "ops/device_array.h"
 #include "ops/ops.h"
@@ -46,7 +47,7 @@ struct DecoderLayer {
 };
 
 struct DecoderWeights {
-  Tensor embedding;  // (vocab, d_model) in the file's dtype, a view of the mapped file
+  HeldTensor embedding;  // (vocab, d_model), f32, f16 or bf16: a view of the mapped file where that has such numbers
   std::vector<DecoderLayer> layers;
   DeviceArray norm;                    // (d_model)
   std::unique_ptr<PackedMatrix> head;  // (vocab, d_model)

@@ -27,6 +27,18 @@ void scale_llama3(const Json& rope, const Json& text_config, std::vector<float>&
   }
 }
 
+// The outcome of some scaling, as GGUF files have it: what each frequency is divided by.
+void divide(const Json& rope, std::vector<float>& inv_freq) {
+  const Json::Array& divisors = rope.required_array("divisors").array();
+  if (divisors.size() != inv_freq.size())
+    rope.refuse("divisors", "an array of " + std::to_string(inv_freq.size()) + ", half the width of a head");
+  for (size_t i = 0; i < divisors.size(); ++i) {
+    const auto divisor = divisors[i].is_number() ? static_cast<float>(divisors[i].number()) : 0.0F;
+    if (!(divisor > 0 && std::isfinite(divisor))) rope.refuse("divisors", "an array of numbers above 0");
+    inv_freq[i] /= divisor;
+  }
+}
+
 }  // namespace
 
 std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
@@ -49,6 +61,8 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
     for (float& frequency : inv_freq) frequency /= factor;
   } else if (type == "llama3") {
     scale_llama3(*scaling, text_config, inv_freq);
+  } else if (type == "divisors") {
+    divide(*scaling, inv_freq);
   } else if (type != "default") {
     throw Error(ErrorCode::kModelUnsupported,
                 "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear and llama3");

@@ -1,0 +1,12 @@
+import type { JsonObject } from "../hub/model-file.js";
+import type { NativeGguf } from "../native/binding.js";
+
+/** How a family's GGUF files say what a Hugging Face folder says in other files. */
+export interface GgufFamily {
+  /** What preprocessor_config.json would hold. */
+  preprocessor(gguf: NativeGguf): JsonObject;
+  /** What processor_config.json would hold. */
+  processor(gguf: NativeGguf): JsonObject;
+  /** For files that have none of their own. */
+  chatTemplate?: string;
+}

@@ -1,0 +1,104 @@
+#include "io/gguf_tensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+
+namespace fovea {
+namespace {
+
+// The dtype of numbers that a file has as such, none for blocks.
+std::optional<DType> plain_dtype(GgufType type) {
+  if (type == GgufType::kF32) return DType::kF32;
+  if (type == GgufType::kF16) return DType::kF16;
+  if (type == GgufType::kBF16) return DType::kBF16;
+  return std::nullopt;
+}
+
+// Row of the file that is row `row` of the tensor.
+int64_t row_in_file(int64_t row, int64_t rows_per_head) {
+  const int64_t head = row / rows_per_head, at = row % rows_per_head, half = rows_per_head / 2;
+  return head * rows_per_head + at % half * 2 + at / half;
+}
+
+Tensor view_of(std::byte* data, DType dtype, const std::vector<int64_t>& shape) {
+  Tensor tensor(data, dtype, Device::kCpu, {1});
+  tensor.rank = static_cast<int>(shape.size());
+  std::copy(shape.begin(), shape.end(), tensor.shape.begin());
+  tensor.row_stride = tensor.row_elements();
+  return tensor;
+}
+
+}  // namespace
+
+GgufTensors::GgufTensors(std::vector<GgufFile> files, GgufNames names)
+    : files_(std::move(files)), names_(std::move(names)) {
+  for (const auto& [name, where] : names_)
+    if (const Found found = find(name); found.entry != nullptr) bytes_ += found.entry->end - found.entry->begin;
+}
+
+GgufTensors::Found GgufTensors::find(std::string_view name) const {
+  const auto where = names_.find(name);
+  if (where == names_.end()) return {};
+  for (const GgufFile& file : files_)
+    if (const GgufEntry* entry = file.entry(where->second.name); entry != nullptr)
+      return {&file, entry, &where->second};
+  return {nullptr, nullptr, &where->second};
+}
+
+HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const {
+  const auto [file, entry, where] = find(name);
+  if (entry == nullptr) {
+    std::string searched;
+    for (const GgufFile& one : files_) searched += (searched.empty() ? "" : " and ") + one.path();
+    const std::string shown = where == nullptr ? std::string(name) : where->name;
+    throw Error(ErrorCode::kModelFormat,
+                "tensor " + shown + " " + shown_shape({shape.begin(), shape.size()}) + " is missing in " + searched);
+  }
+  require_shape(where->name, entry->shape, shape, file->path());
+  const GgufTypeFacts& facts = *gguf_type_facts(static_cast<uint32_t>(entry->type));
+  const auto refuse = [&](const std::string& expected) {
+    throw Error(ErrorCode::kModelUnsupported, "tensor " + where->name + " in " + file->path() + " is " + facts.name +
+                                                  " " + shown_shape(entry->shape) + ", expected " + expected);
+  };
+  if (!facts.readable) refuse("F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K");
+  const std::optional<DType> plain = plain_dtype(entry->type);
+  const DType dtype = plain.value_or(blocks_as);
+  const std::byte* data = file->data(*entry);
+  // Views are read-only by convention: the pages are mapped without write permission.
+  HeldTensor held{view_of(const_cast<std::byte*>(data), dtype, entry->shape), nullptr, 0, entry->end - entry->begin};
+  const int64_t heads = where->interleaved_heads;
+  const bool is_aligned = reinterpret_cast<uintptr_t>(data) % element_size(dtype) == 0;
+  if (plain && heads == 0 && is_aligned) return held;
+
+  held.memory_bytes = static_cast<uint64_t>(held.tensor.elements()) * element_size(dtype);
+  held.memory = std::make_unique<std::byte[]>(static_cast<size_t>(held.memory_bytes));
+  held.tensor.data = held.memory.get();
+  // One row at a time where rows change places, all at once where not.
+  const int64_t rows = heads == 0 ? 1 : entry->shape[0], numbers = held.tensor.elements() / rows;
+  if (heads != 0 && rows % (2 * heads) != 0) refuse(std::to_string(heads) + " heads of an even number of rows");
+  if (numbers % facts.block != 0) refuse("rows of whole blocks");
+  const auto file_row = static_cast<size_t>(numbers / facts.block * facts.block_bytes);
+  const size_t memory_row = static_cast<size_t>(numbers) * element_size(dtype);
+  bool fits = true;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t from = heads == 0 ? row : row_in_file(row, rows / heads);
+    const std::byte* source = data + static_cast<size_t>(from) * file_row;
+    std::byte* target = held.memory.get() + static_cast<size_t>(row) * memory_row;
+    if (plain) {
+      std::memcpy(target, source, memory_row);
+    } else {
+      fits = dequantise(entry->type, source, numbers, dtype, target) && fits;
+    }
+  }
+  if (!fits)
+    throw Error(ErrorCode::kNumeric, "tensor " + where->name + " in " + file->path() +
+                                         " holds a weight too large for " + dtype_name(dtype) +
+                                         "; load the model as f32");
+  return held;
+}
+
+}  // namespace fovea

@@ -1,0 +1,16 @@
+// A CLIP or SigLIP tower of an mmproj as a vision_config and names of tensors.
+#pragma once
+
+#include <string>
+
+#include "io/gguf.h"
+#include "io/gguf_tensors.h"
+#include "model/gguf/config_builder.h"
+
+namespace fovea {
+
+// Fields that all towers have; hidden_act is the family's to say. Adds names below prefix
+// ("embeddings.patch_embedding.weight", "encoder.layers.0.…"). Throws kModelFormat.
+ConfigBuilder describe_clip_vision(const GgufFile& mmproj, const std::string& prefix, GgufNames& names);
+
+}  // namespace fovea

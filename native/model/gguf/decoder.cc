@@ -1,0 +1,108 @@
+#include "model/gguf/decoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "model/config_bounds.h"
+#include "model/gguf/config_builder.h"
+
+namespace fovea {
+namespace {
+
+constexpr const char* kEmbedding = "token_embd.weight";
+constexpr const char* kHead = "output.weight";
+constexpr const char* kRopeFactors = "rope_freqs.weight";
+
+// Llama 3.1's scaling: not its parameters but its outcome, a divisor for each frequency.
+Json rope_divisors(const GgufFile& file, const GgufEntry& entry) {
+  if (entry.type != GgufType::kF32 || entry.shape.size() != 1 || entry.shape[0] > kMaxHeadWidth)
+    throw Error(ErrorCode::kModelFormat, file.path() + ": " + kRopeFactors + " is " + shown_shape(entry.shape) +
+                                             ", expected at most " + std::to_string(kMaxHeadWidth) + " numbers of F32");
+  Json::Array divisors;
+  for (int64_t i = 0; i < entry.shape[0]; ++i) {
+    float divisor;
+    std::memcpy(&divisor, file.data(entry) + static_cast<size_t>(i) * sizeof(float), sizeof(float));
+    divisors.emplace_back(Json::Number{static_cast<double>(divisor), std::nullopt});
+  }
+  return Json(std::move(divisors));
+}
+
+Json rope_parameters(const GgufFile& file, const std::string& where) {
+  const Json& metadata = file.metadata();
+  ConfigBuilder rope(where + ".rope_parameters", false);
+  rope.copy("rope_theta", metadata, "llama.rope.freq_base");
+  rope.copy("factor", metadata, "llama.rope.scaling.factor");
+  const std::string scaling = metadata.string_or("llama.rope.scaling.type", "none");
+  if (const GgufEntry* factors = file.entry(kRopeFactors); factors != nullptr) {
+    rope.set("rope_type", "divisors");
+    rope.set("divisors", rope_divisors(file, *factors));
+  } else {
+    rope.set("rope_type", Json(scaling == "none" ? std::string("default") : scaling));
+  }
+  return std::move(rope).build();
+}
+
+int64_t image_token(const Json& metadata, int64_t vocab) {
+  const Json::Array& tokens = metadata.required_array("tokenizer.ggml.tokens").array();
+  const auto found = std::find_if(tokens.begin(), tokens.end(),
+                                  [](const Json& token) { return token.is_string() && token.string() == "<image>"; });
+  return found == tokens.end() ? std::max(vocab, static_cast<int64_t>(tokens.size())) : found - tokens.begin();
+}
+
+}  // namespace
+
+GgufDecoder describe_gguf_decoder(const GgufFile& file, const std::string& prefix, const std::string& head_name,
+                                  GgufNames& names) {
+  const Json& metadata = file.metadata();
+  const std::string& architecture = metadata.required_string("general.architecture");
+  if (architecture != "llama")
+    throw Error(ErrorCode::kModelUnsupported,
+                file.path() + ": general.architecture is \"" + architecture + "\"; Fovea reads decoders of \"llama\"" +
+                    (architecture == "clip" ? ". This is an mmproj file: name the file of the decoder" : ""));
+  const GgufEntry* embedding = file.entry(kEmbedding);
+  if (embedding == nullptr || embedding->shape.size() != 2)
+    throw Error(ErrorCode::kModelFormat, file.path() + ": tensor " + kEmbedding + " (vocabulary, width) is missing");
+  const int64_t n_layers = bounded(metadata, "llama.block_count", 0, 1, kMaxLayers);
+  const int64_t n_heads = bounded(metadata, "llama.attention.head_count", 0, 1, kMaxHeads);
+  const int64_t n_kv_heads = bounded(metadata, "llama.attention.head_count_kv", n_heads, 1, kMaxHeads);
+  const auto has = [&](const char* name) { return file.entry(name) != nullptr; };
+
+  const std::string where = file.path() + ": text_config";
+  ConfigBuilder config(where, false);
+  config.set("model_type", "llama");
+  config.set("num_hidden_layers", n_layers);
+  config.set("num_attention_heads", n_heads);
+  config.set("num_key_value_heads", n_kv_heads);
+  config.copy_int("hidden_size", metadata, "llama.embedding_length");
+  config.copy_int("intermediate_size", metadata, "llama.feed_forward_length");
+  config.copy_int("max_position_embeddings", metadata, "llama.context_length");
+  config.copy("head_dim", metadata, "llama.rope.dimension_count");
+  config.copy("head_dim", metadata, "llama.attention.key_length");
+  config.copy("rms_norm_eps", metadata, "llama.attention.layer_norm_rms_epsilon");
+  config.set("vocab_size", embedding->shape[0]);
+  config.set("attention_bias", has("blk.0.attn_q.bias"));
+  config.set("mlp_bias", has("blk.0.ffn_up.bias"));
+  config.set("rope_parameters", rope_parameters(file, where));
+
+  names[prefix + "embed_tokens.weight"] = {kEmbedding};
+  names[prefix + "norm.weight"] = {"output_norm.weight"};
+  names[head_name] = {kHead};
+  for (int64_t i = 0; i < n_layers; ++i) {
+    const std::string there = "blk." + std::to_string(i) + ".", here = prefix + "layers." + std::to_string(i) + ".";
+    names[here + "input_layernorm.weight"] = {there + "attn_norm.weight"};
+    names[here + "post_attention_layernorm.weight"] = {there + "ffn_norm.weight"};
+    for (const char* part : {"weight", "bias"}) {
+      names[here + "self_attn.q_proj." + part] = {there + "attn_q." + part, n_heads};
+      names[here + "self_attn.k_proj." + part] = {there + "attn_k." + part, n_kv_heads};
+      names[here + "self_attn.v_proj." + part] = {there + "attn_v." + part};
+      names[here + "self_attn.o_proj." + part] = {there + "attn_output." + part};
+      names[here + "mlp.gate_proj." + part] = {there + "ffn_gate." + part};
+      names[here + "mlp.up_proj." + part] = {there + "ffn_up." + part};
+      names[here + "mlp.down_proj." + part] = {there + "ffn_down." + part};
+    }
+  }
+  return {std::move(config).build(), !has(kHead), image_token(metadata, embedding->shape[0])};
+}
+
+}  // namespace fovea

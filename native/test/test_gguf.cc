@@ -1,0 +1,339 @@
+// GGUF files: what the header parser accepts and refuses, blocks against gguf-py's reading of them, tensors under other
+// names and in another order, and models that contradict themselves.
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include "base/half.h"
+#include "io/gguf.h"
+#include "io/gguf_tensors.h"
+#include "model/gguf/gguf_model.h"
+#include "model/model.h"
+#include "test/check.h"
+#include "test/gguf_writer.h"
+#include "test/golden.h"
+
+namespace fovea::test {
+namespace {
+
+namespace fs = std::filesystem;
+using W = GgufWriter;
+
+constexpr uint32_t kF32 = 0, kF16 = 1, kQ8_0 = 8, kQ2_K = 10, kQ4_K = 12;
+
+struct Folder {
+  fs::path path;
+  explicit Folder(const char* name) : path(fs::temp_directory_path() / (std::string("fovea_gguf_") + name)) {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string write(const std::string& name, const std::string& bytes) const {
+    std::ofstream(path / name, std::ios::binary) << bytes;
+    return (path / name).string();
+  }
+};
+
+GgufHeader parse(const std::string& bytes) {
+  return parse_gguf_header(std::as_bytes(std::span(bytes)), bytes.size(), "test.gguf");
+}
+
+void check_refused(const std::string& bytes, const std::string& part, ErrorCode code = ErrorCode::kModelFormat) {
+  try {
+    parse(bytes);
+    fail(__FILE__, __LINE__, "accepted; expected \"" + part + "\"");
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (error.code() != code || message.find(part) == std::string::npos || !message.starts_with("test.gguf"))
+      fail(__FILE__, __LINE__, std::string(code_name(error.code())) + " " + message + "; expected \"" + part + "\"");
+  }
+}
+
+std::string golden(const std::string& name) { return std::string(FOVEA_SOURCE_DIR) + "/test/golden/gguf/" + name; }
+
+std::string message_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST("gguf header: every type of value") {
+  const GgufHeader header = parse(W().key("a.u8", W::kU8, W::raw<uint8_t>(200))
+                                      .key("a.i8", W::kI8, W::raw<int8_t>(-3))
+                                      .key("a.u16", W::kU16, W::raw<uint16_t>(65535))
+                                      .key("a.i16", W::kI16, W::raw<int16_t>(-300))
+                                      .key("a.u32", 4000000000u)
+                                      .key("a.i32", W::kI32, W::raw<int32_t>(-70000))
+                                      .key("a.u64", W::kU64, W::raw<uint64_t>(1) + "")
+                                      .key("a.huge", W::kU64, W::raw<uint64_t>(~uint64_t{0}))
+                                      .key("a.i64", W::kI64, W::raw<int64_t>(INT64_MIN))
+                                      .key("a.f32", W::kF32, W::raw(0.5F))
+                                      .key("a.f64", W::kF64, W::raw(0.1))
+                                      .key("a.bool", W::kBool, W::raw<uint8_t>(1))
+                                      .key("a.text", "words")
+                                      .array("a.list", W::kString, 2, W::text("x") + W::text(""))
+                                      .array("a.none", W::kI32, 0, "")
+                                      .file());
+  const Json& m = header.metadata;
+  CHECK_EQ(m.required_int("a.u8"), 200);
+  CHECK_EQ(m.required_int("a.i8"), -3);
+  CHECK_EQ(m.required_int("a.u16"), 65535);
+  CHECK_EQ(m.required_int("a.i16"), -300);
+  CHECK_EQ(m.required_int("a.u32"), 4000000000);
+  CHECK_EQ(m.required_int("a.i32"), -70000);
+  CHECK_EQ(m.required_int("a.u64"), 1);
+  CHECK_NEAR(m.required_number("a.huge"), 18446744073709551615.0, 1.0);
+  CHECK_EQ(m.required_int("a.i64"), INT64_MIN);
+  CHECK_NEAR(m.required_number("a.f32"), 0.5, 0);
+  CHECK_NEAR(m.required_number("a.f64"), 0.1, 0);
+  CHECK(m.bool_or("a.bool", false));
+  CHECK_EQ(m.required_string("a.text"), std::string("words"));
+  CHECK_EQ(m.required_array("a.list").array().size(), size_t{2});
+  CHECK_EQ(m.required_array("a.list").array()[0].string(), std::string("x"));
+  CHECK(m.required_array("a.none").array().empty());
+  CHECK_THROWS(ErrorCode::kModelFormat, m.required_int("a.text"));
+}
+
+TEST("gguf header: tensors, slowest dimension first, at offsets from the aligned data") {
+  for (const uint32_t alignment : {1u, 8u, 32u, 64u}) {
+    const std::string file = W().key("general.alignment", alignment)
+                                 .tensor("m", {3, 2}, kF32, 0)
+                                 .tensor("q", {64, 2}, kQ8_0, 64)
+                                 .file(std::string(64 + 136, 'x'), alignment);
+    const GgufHeader header = parse(file);
+    const GgufEntry& m = header.tensors.at("m");
+    CHECK(m.shape == std::vector<int64_t>({2, 3}));
+    CHECK_EQ(m.begin, file.size() - 200);
+    CHECK_EQ(m.end - m.begin, uint64_t{24});
+    const GgufEntry& q = header.tensors.at("q");
+    CHECK(q.type == GgufType::kQ8_0);
+    CHECK_EQ(q.end, file.size());
+    CHECK_EQ(q.end - q.begin, uint64_t{136});
+  }
+}
+
+TEST("gguf header: what is cut short is refused wherever it ends") {
+  const std::string file = W().key("general.architecture", "llama")
+                               .array("list", W::kString, 2, W::text("ab") + W::text("c"))
+                               .tensor("m", {4}, kF32, 0)
+                               .file(std::string(16, 'x'));
+  CHECK_EQ(parse(file).tensors.size(), size_t{1});
+  for (size_t size = 0; size < file.size(); ++size) CHECK_THROWS(ErrorCode::kModelFormat, parse(file.substr(0, size)));
+}
+
+TEST("gguf header: counts and lengths that lie, before memory is reserved for them") {
+  const auto with = [](const std::function<void(W&)>& change) {
+    W writer;
+    change(writer);
+    return writer.file(std::string(64, 'x'));
+  };
+  constexpr uint64_t kHuge = uint64_t{1} << 60;
+  check_refused("not a GGUF file, by far", "does not start with");
+  check_refused(with([](W& w) { w.version = 1; }), "version 1", ErrorCode::kModelUnsupported);
+  check_refused(with([](W& w) { w.version = 4; }), "version 4", ErrorCode::kModelUnsupported);
+  check_refused(with([](W& w) { w.version = 0x03000000; }), "big-endian", ErrorCode::kModelUnsupported);
+  check_refused(with([](W& w) { w.extra_tensors = kHuge; }), "expected at most");
+  check_refused(with([](W& w) { w.extra_keys = kHuge; }), "expected at most");
+  check_refused(with([](W& w) { w.key(std::string(70000, 'k'), 1u); }), "a key claims 70000 bytes");
+  check_refused(with([](W& w) { w.key("a", W::kString, W::raw(kHuge)); }), "a string claims");
+  check_refused(with([](W& w) { w.key("a", W::kString, W::raw<uint64_t>(5000)); }), "truncated");
+  check_refused(with([](W& w) { w.array("a", W::kU32, kHuge, ""); }), "more than");
+  check_refused(with([](W& w) { w.array("a", W::kU32, 100000, ""); }), "truncated");
+  check_refused(with([](W& w) { w.array("a", W::kArray, 1, ""); }), "array of arrays");
+  check_refused(with([](W& w) { w.key("a", 77, "x"); }), "unknown type 77");
+  check_refused(with([](W& w) { w.key("a", 1u).key("a", 2u); }), "occurs twice");
+  for (const uint32_t alignment : {0u, 3u, 1u << 21})
+    check_refused(with([&](W& w) { w.key("general.alignment", alignment); }), "general.alignment");
+  check_refused(with([](W& w) { w.key("general.alignment", "32"); }), "general.alignment");
+  check_refused(with([](W& w) { w.key("split.count", W::kU16, W::raw<uint16_t>(3)); }), "llama-gguf-split",
+                ErrorCode::kModelUnsupported);
+}
+
+TEST("gguf header: tensors that lie") {
+  const auto with = [](const std::vector<uint64_t>& dims, uint32_t type, uint64_t offset) {
+    return W().tensor("t", dims, type, offset).file(std::string(64, 'x'));
+  };
+  constexpr uint64_t kHuge = uint64_t{1} << 60;
+  check_refused(with({}, kF32, 0), "0 dimensions");
+  check_refused(with({1, 1, 1, 1, 1}, kF32, 0), "5 dimensions");
+  check_refused(with({4, 0}, kF32, 0), "empty or overflows");
+  check_refused(with({kHuge, kHuge}, kF32, 0), "empty or overflows");
+  check_refused(with({uint64_t{1} << 32, uint64_t{1} << 32}, kF32, 0), "empty or overflows");
+  check_refused(with({~uint64_t{0}}, kF32, 0), "empty or overflows");
+  check_refused(with({uint64_t{1} << 59}, kF32, 0), "truncated");
+  check_refused(with({48}, kQ8_0, 0), "multiples of 32");
+  check_refused(with({32}, kQ4_K, 0), "multiples of 256");
+  check_refused(with({4}, 5, 0), "type 5", ErrorCode::kModelUnsupported);
+  check_refused(with({4}, kF32, 4), "expected a multiple of 32");
+  check_refused(with({4}, kF32, 64), "truncated");
+  check_refused(with({4}, kF32, ~uint64_t{0} - 31), "lies at offset");
+  check_refused(with({17}, kF32, 0), "truncated");
+  check_refused(W().tensor("t", {8}, kF32, 0).tensor("t", {8}, kF32, 32).file(std::string(64, 'x')), "occurs twice");
+  check_refused(W().tensor("t", {9}, kF32, 0).tensor("u", {8}, kF32, 32).file(std::string(64, 'x')), "u overlaps t");
+}
+
+TEST("gguf blocks: every type as gguf-py reads it, bit for bit") {
+  const Golden blocks("gguf/blocks");
+  for (const GgufType type : {GgufType::kQ4_0, GgufType::kQ4_1, GgufType::kQ5_0, GgufType::kQ5_1, GgufType::kQ8_0,
+                              GgufType::kQ4_K, GgufType::kQ5_K, GgufType::kQ6_K}) {
+    const std::string name = gguf_type_facts(static_cast<uint32_t>(type))->name;
+    const auto bytes = blocks.read<uint8_t>("blocks." + name);
+    const auto expected = blocks.read<float>("numbers." + name);
+    const auto n = static_cast<int64_t>(expected.size());
+    const auto* data = reinterpret_cast<const std::byte*>(bytes.data());
+    std::vector<float> got(expected.size());
+    CHECK(dequantise(type, data, n, DType::kF32, got.data()));
+    CHECK(std::memcmp(got.data(), expected.data(), expected.size_bytes()) == 0);
+    // As 16-bit floats: the same, rounded once.
+    std::vector<uint16_t> half(expected.size());
+    CHECK(dequantise(type, data, n, DType::kF16, half.data()));
+    for (size_t i = 0; i < half.size(); ++i) CHECK_EQ(half[i], f32_to_f16(expected[i]));
+    CHECK(dequantise(type, data, n, DType::kBF16, half.data()));
+    for (size_t i = 0; i < half.size(); ++i) CHECK_EQ(half[i], f32_to_bf16(expected[i]));
+  }
+}
+
+TEST("gguf blocks: a number too large for f16 is noticed") {
+  std::array<std::byte, 34> block{};
+  const uint16_t scale = f32_to_f16(60000.0F);
+  std::memcpy(block.data(), &scale, 2);
+  block[2] = std::byte{2};  // 120000
+  std::array<uint16_t, 32> half{};
+  std::array<float, 32> whole{};
+  CHECK(!dequantise(GgufType::kQ8_0, block.data(), 32, DType::kF16, half.data()));
+  CHECK(dequantise(GgufType::kQ8_0, block.data(), 32, DType::kBF16, half.data()));
+  CHECK(dequantise(GgufType::kQ8_0, block.data(), 32, DType::kF32, whole.data()));
+  CHECK_EQ(whole[0], 2 * f16_to_f32(scale));
+}
+
+TEST("gguf tensors: names, shapes, and rows of heads in transformers' order") {
+  const Folder folder("tensors");
+  std::string data;
+  for (int i = 0; i < 16; ++i) data += W::raw(static_cast<float>(i));
+  const std::string path = folder.write("a.gguf", W().tensor("q", {2, 8}, kF32, 0)
+                                                      .tensor("v", {16}, kF32, 64)
+                                                      .tensor("odd", {256}, kQ2_K, 128)
+                                                      .file(data + data + std::string(84, '\0')));
+  std::vector<GgufFile> files;
+  files.emplace_back(path);
+  const GgufTensors tensors(std::move(files), {{"Q", {"q", 2}},
+                                               {"Q bias", {"v", 2}},
+                                               {"V", {"v"}},
+                                               {"Odd", {"odd"}},
+                                               {"Gone", {"gone"}},
+                                               {"Uneven", {"q", 8}}});
+  CHECK(tensors.has("Q") && !tensors.has("q") && !tensors.has("Gone"));
+  CHECK_EQ(tensors.bytes(), uint64_t{64 + 64 + 64 + 64 + 84});
+  // Two heads of four rows; a head's rows are 0, 2, 1, 3 of the file.
+  const HeldTensor q = tensors.take("Q", {8, 2}, DType::kF16);
+  CHECK(q.tensor.dtype == DType::kF32);
+  const int rows[] = {0, 2, 1, 3, 4, 6, 5, 7};
+  for (int row = 0; row < 8; ++row) CHECK_EQ(q.tensor.as<float>()[2 * row + 1], static_cast<float>(2 * rows[row] + 1));
+  const HeldTensor bias = tensors.take("Q bias", {16}, DType::kF16);
+  const float heads[] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+  CHECK(std::memcmp(bias.tensor.data, heads, sizeof(heads)) == 0);
+  const HeldTensor v = tensors.take("V", {16}, DType::kF16);
+  CHECK(v.memory == nullptr && v.memory_bytes == 0 && v.file_bytes == 64);
+  CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("Gone", {1}, DType::kF32));
+  CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("unheard of", {1}, DType::kF32));
+  CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("Q", {2, 8}, DType::kF32));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, tensors.take("Odd", {256}, DType::kF32));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, tensors.take("Uneven", {8, 2}, DType::kF32));
+  CHECK(message_of([&] { tensors.take("Odd", {256}, DType::kF32); }).find("Q2_K (256), expected F32") !=
+        std::string::npos);
+}
+
+TEST("gguf tensors: data that is not aligned, and blocks as the dtype asked for") {
+  const Folder folder("unaligned");
+  for (int pad = 0; pad < 4; ++pad) {
+    std::string block = W::raw(f32_to_f16(0.5F));
+    for (int i = 0; i < 32; ++i) block += static_cast<char>(i - 16);
+    const std::string path = folder.write("a.gguf", W().key("general.alignment", 1u)
+                                                        .key("pad", std::string(static_cast<size_t>(pad), 'p'))
+                                                        .tensor("m", {2}, kF32, 0)
+                                                        .tensor("b", {32, 1}, kQ8_0, 8)
+                                                        .file(W::raw(1.5F) + W::raw(-2.5F) + block, 1));
+    std::vector<GgufFile> files;
+    files.emplace_back(path);
+    const GgufTensors tensors(std::move(files), {{"m", {"m"}}, {"b", {"b"}}});
+    const HeldTensor m = tensors.take("m", {2}, DType::kF16);
+    CHECK_EQ(reinterpret_cast<uintptr_t>(m.tensor.data) % 4, uintptr_t{0});
+    CHECK_EQ(m.tensor.as<float>()[1], -2.5F);
+    const HeldTensor f32 = tensors.take("b", {1, 32}, DType::kF32);
+    const HeldTensor f16 = tensors.take("b", {1, 32}, DType::kF16);
+    CHECK(f32.tensor.dtype == DType::kF32 && f16.tensor.dtype == DType::kF16);
+    CHECK_EQ(f32.memory_bytes, uint64_t{128});
+    CHECK_EQ(f16.memory_bytes, uint64_t{64});
+    for (int i = 0; i < 32; ++i) {
+      CHECK_EQ(f32.tensor.as<float>()[i], 0.5F * static_cast<float>(i - 16));
+      CHECK_EQ(f16_to_f32(f16.tensor.as<uint16_t>()[i]), 0.5F * static_cast<float>(i - 16));
+    }
+  }
+}
+
+TEST("gguf models: a config in transformers' words") {
+  const GgufFile decoder(golden("smolvlm/smolvlm-BF16.gguf")), mmproj(golden("smolvlm/mmproj-smolvlm-BF16.gguf"));
+  const Json config = describe_gguf(decoder, mmproj).config;
+  const Json original = read_json_file(std::string(FOVEA_SOURCE_DIR) + "/test/golden/idefics3/smolvlm/config.json");
+  CHECK_EQ(config.required_string("model_type"), std::string("idefics3"));
+  for (const char* key : {"image_token_id", "scale_factor"})
+    CHECK_EQ(config.required_int(key), original.required_int(key));
+  CHECK(config.bool_or("tie_word_embeddings", false));
+  const std::pair<const char*, std::vector<const char*>> parts[] = {
+      {"text_config",
+       {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+        "head_dim", "vocab_size", "max_position_embeddings"}},
+      {"vision_config",
+       {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size"}}};
+  for (const auto& [part, keys] : parts)
+    for (const char* key : keys)
+      CHECK_EQ(config.required_object(part).required_int(key), original.required_object(part).required_int(key));
+  CHECK_NEAR(config.required_object("text_config").required_number("rms_norm_eps"), 1e-5, 1e-12);
+}
+
+TEST("gguf models: files that belong to nothing here, or to each other in the wrong order") {
+  const Folder folder("models");
+  const std::string decoder = golden("smolvlm/smolvlm-BF16.gguf"), mmproj = golden("smolvlm/mmproj-smolvlm-BF16.gguf");
+  const auto load = [&](const std::string& path, const std::string& projector) {
+    LoadOptions options;
+    options.mmproj = projector;
+    options.threads = 1;
+    return load_model(path, options);
+  };
+  CHECK_EQ(load(decoder, mmproj)->family, std::string("idefics3"));
+  CHECK_THROWS(ErrorCode::kModelNotFound, load(decoder, ""));
+  CHECK_THROWS(ErrorCode::kModelNotFound, load(decoder, mmproj + ".none"));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, load(decoder, decoder));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, load(mmproj, mmproj));
+  // Of another model: the widths differ.
+  CHECK_THROWS(ErrorCode::kModelFormat, load(golden("llava/llava-F32.gguf"), mmproj));
+  const std::string qwen = folder.write("q.gguf", W().key("general.architecture", "qwen3").file("x"));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, load(qwen, mmproj));
+  const std::string other =
+      folder.write("p.gguf", W().key("general.architecture", "clip").key("clip.projector_type", "resampler").file("x"));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, load(decoder, other));
+  CHECK(message_of([&] { load(decoder, other); }).find("\"resampler\"") != std::string::npos);
+  const std::string tiles = folder.write(
+      "t.gguf",
+      W().key("general.architecture", "clip").key("clip.vision.mm_patch_merge_type", "spatial_unpad").file("x"));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, load(decoder, tiles));
+  const std::string deep = folder.write("d.gguf", W().key("general.architecture", "llama")
+                                                      .key("llama.block_count", 4000000000u)
+                                                      .key("llama.attention.head_count", 4u)
+                                                      .tensor("token_embd.weight", {2, 2}, kF32, 0)
+                                                      .file(std::string(16, '\0')));
+  CHECK_THROWS(ErrorCode::kModelFormat, load(deep, mmproj));
+}
+
+}  // namespace fovea::test

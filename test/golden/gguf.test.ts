@@ -1,0 +1,138 @@
+// GGUF files against the folders they were made of, and a quantised one against transformers on gguf-py's own numbers.
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { type LoadOptions, loadModel, type Message, type Model } from "../../lib/index.js";
+import { expectClose } from "./compare.js";
+import { readGolden } from "./read-golden.js";
+
+const path = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
+
+async function withModel<T>(name: string, options: LoadOptions, use: (model: Model) => Promise<T>): Promise<T> {
+  const model = await loadModel(path(name), options);
+  try {
+    return await use(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+describe("LLaVA-1.5 in F32, its FFNs named as older converters did", () => {
+  const golden = readGolden("variants/golden");
+  const inputs = {
+    input_ids: golden.ints("f32-untied-gqa4.input_ids"),
+    pixel_values: golden.floats("f32-untied-gqa4.pixel_values"),
+  };
+
+  it("has the logits of the folder, bit for bit, and says what it is", async () => {
+    const expected = await withModel("variants/f32-untied-gqa4", {}, (model) => model.forward(inputs));
+    await withModel("gguf/llava/llava-F32.gguf", {}, async (model) => {
+      expect((await model.forward(inputs)).logits).toEqual(expected.logits);
+      const { info } = model;
+      expect(info).toMatchObject({ family: "llava", dtype: "f32", vocabSize: 64, imageTokenId: 3, imageRows: 4 });
+      expect(info.path).toBe(path("gguf/llava/llava-F32.gguf"));
+      expect(info.mmproj).toBe(path("gguf/llava/mmproj-llava-F32.gguf"));
+    });
+  });
+
+  it("loads from its folder, and with an mmproj that is named", async () => {
+    const mmproj = path("gguf/llava/mmproj-llava-F32.gguf");
+    for (const [name, options] of [
+      ["gguf/llava", {}],
+      ["gguf/llava", { mmproj }],
+      ["gguf/llava/llava-F32.gguf", { mmproj: "mmproj-llava-F32.gguf" }],
+    ] as const) {
+      await withModel(name, options, async ({ info }) => expect(info.mmproj).toBe(mmproj));
+    }
+  });
+
+  it("writes prompts as LLaVA-1.5 was trained, without a template of its own", async () => {
+    await withModel("gguf/llava", {}, async (model) => {
+      const image = { width: 28, height: 28, data: new Uint8Array(28 * 28 * 3) };
+      const messages: Message[] = [{ role: "user", content: "ab?" }];
+      const { input_ids, pixel_values } = await model.process(messages, { images: [image] });
+      const vocabulary = ["<unk>", "<s>", "</s>", "<image>", ..."▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ?.!,:01"];
+      const prompt = ["<s>", ..."▁USER:▁", ...Array(4).fill("<image>"), "▁", "<unk>", ..."ab?▁ASSISTANT:"];
+      expect([...input_ids.data].map((id) => vocabulary[Number(id)])).toEqual(prompt);
+      expect(pixel_values?.shape).toEqual([1, 3, 28, 28]);
+      const { usage } = await model.generate({ messages, images: [image], maxTokens: 4 });
+      expect(usage.promptRows).toBe(prompt.length);
+    });
+  });
+});
+
+describe("SmolVLM in BF16", () => {
+  const golden = readGolden<{ cases: { model: string; picture: string; tokens: number; text: string }[] }>(
+    "idefics3/golden",
+  );
+  const cases = golden.meta.cases.filter(({ model }) => model === "smolvlm");
+  const messagesOf = (picture: string): Message[] => [
+    {
+      role: "user",
+      content: [
+        { type: "image", image: path(`idefics3/${picture}.png`) },
+        { type: "text", text: "What is it?" },
+      ],
+    },
+  ];
+
+  it("has tiles, prompts, logits and answers of the folder, bit for bit", async () => {
+    const messages = messagesOf("tall");
+    const expected = await withModel("idefics3/smolvlm", {}, async (model) => {
+      const inputs = await model.process(messages);
+      return { inputs, logits: (await model.forward(inputs)).logits, info: model.info };
+    });
+    await withModel("gguf/smolvlm", {}, async (model) => {
+      const inputs = await model.process(messages);
+      expect(inputs).toEqual(expected.inputs);
+      expect((await model.forward(inputs)).logits).toEqual(expected.logits);
+      const { parameters, contextLength, dtype } = expected.info;
+      // Converters leave the patches' matrix (32, 75) in f32.
+      const weightBytes = expected.info.weightBytes + 2 * 32 * 75;
+      expect(model.info).toMatchObject({ parameters, weightBytes, contextLength, dtype });
+    });
+  });
+
+  it.each(cases)("answers $picture as transformers does", async ({ picture, text, tokens }) => {
+    await withModel("gguf/smolvlm", { dtype: "f32" }, async (model) => {
+      const reply = await model.generate({ messages: messagesOf(picture), maxTokens: 32 });
+      expect(reply.text).toBe(text);
+      expect(reply.usage.generatedTokens).toBe(tokens);
+    });
+  });
+});
+
+describe("blocks of every quantised type", () => {
+  const golden = readGolden("gguf/golden");
+  const inputs = {
+    input_ids: golden.ints("quantised.input_ids"),
+    pixel_values: golden.floats("quantised.pixel_values"),
+  };
+  const expected = golden.floats("quantised.logits");
+
+  it("as f32 give transformers' logits for the weights that gguf-py makes of them", async () => {
+    await withModel("gguf/quantised", { dtype: "f32" }, async (model) => {
+      const { logits } = await model.forward(inputs);
+      expect(logits.shape).toEqual(expected.shape);
+      expectClose(logits.data, expected.data, 1e-5, "logits");
+    });
+  });
+
+  it("are kept as f16 by default, closer than as bf16, and the memory says so", async () => {
+    const errorOf = (dtype?: "f16" | "bf16") =>
+      withModel("gguf/quantised", dtype === undefined ? {} : { dtype }, async (model) => {
+        const { logits } = await model.forward(inputs);
+        let worst = 0;
+        for (const [i, value] of expected.data.entries()) {
+          worst = Math.max(worst, Math.abs((logits.data[i] as number) - value));
+        }
+        return { worst, info: model.info };
+      });
+    const [auto, f16, bf16] = [await errorOf(), await errorOf("f16"), await errorOf("bf16")];
+    expect(auto.info.dtype).toBe("f16");
+    expect(auto.worst).toBe(f16.worst);
+    expect(4 * f16.worst).toBeLessThan(bf16.worst);
+    // Matrices of 16 bits, among them the embeddings, which no mapped file holds in such numbers.
+    expect(auto.info.weightBytes).toBeGreaterThanOrEqual(2 * auto.info.parameters);
+    expect(auto.info.weightBytes).toBeLessThan(2.3 * auto.info.parameters);
+  });
+});

@@ -1,0 +1,413 @@
+"""GGUF files of the tiny checkpoints, written as llama.cpp's converters write them, and what they hold by gguf's own reading.
+
+Files of plain floats say what the checkpoint beside them says, so tests compare the two. A further LLaVA whose matrices
+are random blocks of every quantised type is recorded with transformers' logits for the weights that gguf-py makes of
+those blocks. blocks.bin has blocks of random bytes of each type, tokenizers.json vocabularies with the ids of sentences.
+"""
+
+import json
+import shutil
+
+import gguf
+import numpy as np
+import sentencepiece
+import torch
+import transformers
+from gguf import GGMLQuantizationType as Q
+from safetensors.torch import load_file
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from common import GOLDEN, ROOT, GoldenWriter, load_llava
+from variants import randomise
+
+FOLDER = GOLDEN / "gguf"
+BLOCKS = [Q.Q4_0, Q.Q4_1, Q.Q5_0, Q.Q5_1, Q.Q8_0, Q.Q4_K, Q.Q5_K, Q.Q6_K]
+IMAGE_TOKEN = 3
+
+
+def interleave(rows, heads):
+    """Rows 0, d/2, 1, d/2 + 1, … of each head, as convert_hf_to_gguf writes q and k of Llama."""
+    d = rows.shape[0] // heads
+    order = np.arange(d).reshape(2, d // 2).T.reshape(-1)
+    return rows.reshape(heads, d, *rows.shape[1:])[:, order].reshape(rows.shape)
+
+
+def undo_interleave(rows, heads):
+    d = rows.shape[0] // heads
+    order = np.argsort(np.arange(d).reshape(2, d // 2).T.reshape(-1))
+    return rows.reshape(heads, d, *rows.shape[1:])[:, order].reshape(rows.shape)
+
+
+def heads_of(name, text):
+    if ".q_proj." in name:
+        return text.num_attention_heads
+    return text.num_key_value_heads if ".k_proj." in name else 0
+
+
+def plain(writer, name, tensor, kind):
+    """kind for matrices; vectors are f32, as everywhere in GGUF."""
+    array = tensor.float().numpy()
+    if array.ndim == 1 or kind == Q.F32:
+        writer.add_tensor(name, array)
+    elif kind == Q.F16:
+        writer.add_tensor(name, array.astype(np.float16))
+    else:
+        assert kind == Q.BF16
+        writer.add_tensor(name, gguf.quants.quantize(array, Q.BF16), raw_dtype=Q.BF16)
+
+
+def decoder_metadata(writer, text, vocab):
+    writer.add_block_count(text.num_hidden_layers)
+    writer.add_context_length(text.max_position_embeddings)
+    writer.add_embedding_length(text.hidden_size)
+    writer.add_feed_forward_length(text.intermediate_size)
+    writer.add_head_count(text.num_attention_heads)
+    writer.add_head_count_kv(text.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(text.rms_norm_eps)
+    writer.add_rope_freq_base(text.rope_parameters["rope_theta"])
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    writer.add_rope_dimension_count(head_dim)
+    if head_dim != text.hidden_size // text.num_attention_heads:
+        writer.add_key_length(head_dim)
+        writer.add_value_length(head_dim)
+    writer.add_vocab_size(vocab)
+
+
+def vision_metadata(writer, vision, block_count, mean, std):
+    writer.add_bool("clip.has_vision_encoder", True)
+    writer.add_uint32("clip.vision.image_size", vision.image_size)
+    writer.add_uint32("clip.vision.patch_size", vision.patch_size)
+    writer.add_uint32("clip.vision.embedding_length", vision.hidden_size)
+    writer.add_uint32("clip.vision.feed_forward_length", vision.intermediate_size)
+    writer.add_uint32("clip.vision.attention.head_count", vision.num_attention_heads)
+    writer.add_float32("clip.vision.attention.layer_norm_epsilon", vision.layer_norm_eps)
+    writer.add_uint32("clip.vision.block_count", block_count)
+    writer.add_array("clip.vision.image_mean", mean)
+    writer.add_array("clip.vision.image_std", std)
+
+
+def finish(writer):
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def decoder_name(name, n_layers):
+    """gguf-py's own name for a tensor of a Llama."""
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, n_layers)
+    return names.get_name(name, try_suffixes=(".weight", ".bias"))
+
+
+def vision_name(name, n_layers, legacy):
+    if name.startswith("multi_modal_projector."):  # as the converter of LLaVA-1.5 names them
+        return name.replace("multi_modal_projector.", "mm.").replace("linear_1", "0").replace("linear_2", "2")
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.MMPROJ, n_layers)
+    found = names.get_name(name, try_suffixes=(".weight", ".bias"))
+    assert found is not None, name
+    if legacy:  # what was said of fc1 and fc2 until 2025
+        swap = {"ffn_up": "ffn_down", "ffn_down": "ffn_up"}
+        for old, new in swap.items():
+            if old in found:
+                return found.replace(old, new)
+    return found
+
+
+def letters_tokenizer(writer, vocab):
+    """A SentencePiece vocabulary of letters around the special tokens of the checkpoints."""
+    letters = ["▁"] + [chr(c) for c in range(ord("a"), ord("z") + 1)] + list("ABCDEFGHIJKLMNOPQRSTUVWXYZ?.!,:012\n'-")
+    tokens = (["<unk>", "<s>", "</s>", "<image>"] + letters)[:vocab]
+    kinds = [gguf.TokenType.UNKNOWN, *[gguf.TokenType.CONTROL] * 3, *[gguf.TokenType.NORMAL] * (len(tokens) - 4)]
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * 4 + [-float(i) for i in range(len(tokens) - 4)])
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(False)
+
+
+def bpe_tokenizer(writer, folder, pre):
+    """tokenizer.json as convert_hf_to_gguf writes it."""
+    backend = json.loads((folder / "tokenizer.json").read_text())
+    added = {token["id"]: token for token in backend["added_tokens"]}
+    by_id = {i: token for token, i in backend["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
+    kinds = {True: gguf.TokenType.CONTROL, False: gguf.TokenType.USER_DEFINED}
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list([by_id[i] for i in range(len(by_id))])
+    writer.add_token_types([kinds[added[i]["special"]] if i in added else gguf.TokenType.NORMAL for i in range(len(by_id))])
+    writer.add_token_merges([" ".join(merge) for merge in backend["model"]["merges"]])
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    ids = {token: i for i, token in by_id.items()}
+    writer.add_bos_token_id(ids[config["bos_token"]])
+    writer.add_eos_token_id(ids[config["eos_token"]])
+    writer.add_add_bos_token(False)
+    writer.add_chat_template((folder / "chat_template.jinja").read_text())
+
+
+CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+
+
+def write_llava(source, target, kind):
+    """A checkpoint of test/golden/variants, whose features are those of the last layer but one."""
+    model = load_llava(source)
+    text, vision = model.config.text_config, model.config.vision_config
+    kept = vision.num_hidden_layers - 1
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / f"{target.name}-{kind.name}.gguf", "llama")
+    decoder_metadata(decoder, text, text.vocab_size)
+    letters_tokenizer(decoder, text.vocab_size)
+    mmproj = gguf.GGUFWriter(target / f"mmproj-{target.name}-{kind.name}.gguf", "clip")
+    vision_metadata(mmproj, vision, kept, CLIP_MEAN, CLIP_STD)
+    mmproj.add_string("clip.projector_type", "mlp")
+    mmproj.add_bool("clip.use_gelu", False)
+    for name, tensor in sorted(model.state_dict().items()):
+        name = name.removeprefix("model.")
+        if name.startswith("language_model.") or name.startswith("lm_head"):
+            inner = name.replace("language_model.", "model.")
+            heads = heads_of(name, text)
+            array = torch.from_numpy(interleave(tensor.float().numpy(), heads)) if heads else tensor
+            plain(decoder, decoder_name(inner, text.num_hidden_layers), array, kind)
+            continue
+        if "post_layernorm" in name or f"layers.{kept}." in name or "position_ids" in name:
+            continue
+        if name.startswith("vision_tower."):
+            name = "vision_tower.vision_model." + name.removeprefix("vision_tower.").removeprefix("vision_model.")
+        plain(mmproj, vision_name(name, kept, True), tensor, kind)
+    finish(decoder)
+    finish(mmproj)
+
+
+def write_smolvlm():
+    source, target = GOLDEN / "idefics3" / "smolvlm", FOLDER / "smolvlm"
+    config = transformers.AutoConfig.from_pretrained(source)
+    text, vision = config.text_config, config.vision_config
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / "smolvlm-BF16.gguf", "llama")
+    decoder_metadata(decoder, text, text.vocab_size)
+    bpe_tokenizer(decoder, source, "gpt-2")
+    mmproj = gguf.GGUFWriter(target / "mmproj-smolvlm-BF16.gguf", "clip")
+    vision_metadata(mmproj, vision, vision.num_hidden_layers, [0.5] * 3, [0.5] * 3)
+    mmproj.add_clip_projector_type(gguf.VisionProjectorType.IDEFICS3)
+    mmproj.add_vision_projector_scale_factor(config.scale_factor)
+    mmproj.add_vision_use_gelu(True)
+    mmproj.add_vision_preproc_image_size(96)
+    for name, tensor in sorted(load_file(source / "model.safetensors").items()):
+        if "text_model" in name or name.startswith("lm_head"):
+            heads = heads_of(name, text)
+            array = torch.from_numpy(interleave(tensor.float().numpy(), heads)) if heads else tensor
+            plain(decoder, decoder_name(name.replace("text_model.", ""), text.num_hidden_layers), array, Q.BF16)
+        else:
+            plain(mmproj, vision_name(name, vision.num_hidden_layers, False), tensor, Q.F32 if "embeddings" in name else Q.BF16)
+    finish(decoder)
+    finish(mmproj)
+
+
+def random_blocks(kind, rows, columns, size, rng):
+    """Blocks of random integers whose scales bring the numbers to about `size`."""
+    block, n_bytes = gguf.GGML_QUANT_SIZES[kind]
+    data = rng.integers(0, 256, (rows * columns // block, n_bytes), dtype=np.uint8)
+    largest = {Q.Q4_0: 8, Q.Q4_1: 15, Q.Q5_0: 16, Q.Q5_1: 31, Q.Q8_0: 127, Q.Q4_K: 15 * 63, Q.Q5_K: 31 * 63, Q.Q6_K: 32 * 127}
+    scale = (2 * size / largest[kind] * rng.uniform(0.5, 1, (len(data), 1))).astype(np.float16).view(np.uint8)
+    if kind == Q.Q6_K:
+        data[:, -2:] = scale
+    else:
+        data[:, :2] = scale
+    if kind in (Q.Q4_1, Q.Q5_1):  # the lowest number of a block
+        data[:, 2:4] = (-size * rng.uniform(0.5, 1, (len(data), 1))).astype(np.float16).view(np.uint8)
+    if kind in (Q.Q4_K, Q.Q5_K):  # the scale of what is subtracted
+        data[:, 2:4] = (size / 63 * rng.uniform(0.5, 1, (len(data), 1))).astype(np.float16).view(np.uint8)
+    return data.reshape(rows, columns // block * n_bytes)
+
+
+# Types of the decoder's matrices; those of 256 need rows of 256 numbers.
+LAYER = dict(q_proj=Q.Q4_K, k_proj=Q.Q5_K, v_proj=Q.Q6_K, o_proj=Q.Q4_0, gate_proj=Q.Q8_0, up_proj=Q.Q4_1, down_proj=Q.Q5_0,
+             embed_tokens=Q.Q6_K, lm_head=Q.Q5_1)  # fmt: skip
+
+
+def write_quantised(golden):
+    """A LLaVA of random blocks; features from two layers, so that the list of them counts."""
+    text = dict(
+        model_type="llama", vocab_size=64, hidden_size=256, intermediate_size=32, num_hidden_layers=1,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=128, rms_norm_eps=1e-5,
+        tie_word_embeddings=False, rope_parameters=dict(rope_type="default", rope_theta=50000.0),
+    )  # fmt: skip
+    vision = dict(model_type="clip_vision_model", hidden_size=32, intermediate_size=64, num_hidden_layers=3,
+                  num_attention_heads=2, image_size=21, patch_size=7, projection_dim=32, hidden_act="gelu")  # fmt: skip
+    config = transformers.LlavaConfig(text_config=text, vision_config=vision, vision_feature_layer=[1, -2],
+                                      image_token_index=IMAGE_TOKEN, tie_word_embeddings=False)  # fmt: skip
+    model = transformers.LlavaForConditionalGeneration(config).eval()
+    model.set_attn_implementation("eager")
+    randomise(model, 77)
+    text, vision = config.text_config, config.vision_config
+    rng = np.random.default_rng(7)
+    target = FOLDER / "quantised"
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / "quantised-mixed.gguf", "llama")
+    decoder_metadata(decoder, text, text.vocab_size)
+    letters_tokenizer(decoder, text.vocab_size)
+    mmproj = gguf.GGUFWriter(target / "mmproj-quantised-mixed.gguf", "clip")
+    vision_metadata(mmproj, vision, 2, CLIP_MEAN, CLIP_STD)
+    mmproj.add_string("clip.projector_type", "mlp")
+    mmproj.add_bool("clip.use_gelu", True)
+    mmproj.add_array("clip.vision.feature_layer", [1, 2])
+
+    def put(writer, there, parameter, kind, heads=0):
+        if parameter.ndim != 2 or kind in (Q.F32, Q.F16):
+            array = parameter.numpy()
+            stored = array.astype(np.float16) if kind == Q.F16 and array.ndim > 1 else array
+            parameter.copy_(torch.from_numpy(stored.astype(np.float32)))
+            writer.add_tensor(there, interleave(stored, heads) if heads else stored)
+            return
+        data = random_blocks(kind, *parameter.shape, float(parameter.abs().max()) / 2, rng)
+        writer.add_tensor(there, data, raw_dtype=kind)
+        numbers = gguf.quants.dequantize(data, kind)
+        parameter.copy_(torch.from_numpy(undo_interleave(numbers, heads) if heads else numbers))
+
+    for name, parameter in sorted(model.named_parameters()):
+        name = name.removeprefix("model.")
+        if name.startswith("language_model.") or name.startswith("lm_head"):
+            inner = name.replace("language_model.", "model.")
+            there = decoder_name(inner, text.num_hidden_layers)
+            put(decoder, there, parameter, LAYER.get(name.split(".")[-2], Q.F32), heads_of(name, text))
+            continue
+        if "post_layernorm" in name or "layers.2." in name:
+            continue
+        if name.startswith("vision_tower."):
+            name = "vision_tower.vision_model." + name.removeprefix("vision_tower.").removeprefix("vision_model.")
+        kind = Q.Q4_K if "linear_2" in name else Q.Q8_0 if "mlp" in name or "linear_1" in name else Q.Q5_0
+        kind = Q.F16 if "embed" in name else kind
+        put(mmproj, vision_name(name, 2, False), parameter, kind)
+    finish(decoder)
+    finish(mmproj)
+
+    generator = torch.Generator().manual_seed(5)
+    words = torch.randint(4, 64, (12,), generator=generator)
+    ids = torch.cat([torch.tensor([1]), words[:5], torch.full((9,), IMAGE_TOKEN), words[5:]])[None]
+    pixels = torch.randn(1, 3, 21, 21, generator=generator).half()
+    golden.add("quantised.input_ids", ids)
+    golden.add("quantised.pixel_values", pixels)
+    golden.add("quantised.logits", model(input_ids=ids, pixel_values=pixels.float()).logits)
+
+
+def write_blocks(golden):
+    rng = np.random.default_rng(3)
+    for kind in BLOCKS:
+        data = random_blocks(kind, 2, 256, 1.0, rng)
+        golden.add(f"blocks.{kind.name}", data)
+        golden.add(f"numbers.{kind.name}", gguf.quants.dequantize(data, kind))
+
+
+SENTENCES = [
+    "What is at the top left?", "I'LL say it's 12345 cats, don't we've?", "  two  spaces\tand a tab\n\nand lines\n", "",
+    "naïve café — 北京 42 🙂", "x=3.14; y==(a+b)*c", "A sentence.\r\nAnother one!! ???", "  ",
+    "<s>bos inside</s> and <image>\nafter", "1 22 333 4444 ٣٤",
+]  # fmt: skip
+
+
+# tokenizer.ggml.pre -> how the tokenizer.json of a model with it cuts words, as its authors published it
+GPT2 = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)
+BYTES = dict(GPT2, use_regex=False)
+
+
+def split(pattern):
+    return dict(type="Sequence", pretokenizers=[
+        dict(type="Split", pattern=dict(Regex=pattern), behavior="Isolated", invert=False), BYTES])  # fmt: skip
+
+
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+PRE_TOKENIZERS = {
+    "gpt-2": GPT2,
+    "smollm": dict(type="Sequence", pretokenizers=[dict(type="Digits", individual_digits=True), GPT2]),
+    "llama-bpe": split(WORDS.replace("DIGITS", r"\p{N}{1,3}")),
+    "qwen2": split(WORDS.replace("DIGITS", r"\p{N}")),
+}
+
+
+def bpe_case(text):
+    """A byte-level vocabulary whose merges cross every border that a pre-tokenizer may draw."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(r".{1,12}|\n+"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])  # fmt: skip
+    trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    specials = ["<s>", "</s>", "<image>"]
+    backend.train_from_iterator([text, " ".join(s for s in SENTENCES if "<s>" not in s) * 4], trainer)
+    full = json.loads(backend.to_str())
+    tokens = list(full["model"]["vocab"])
+    assert not set(specials) & set(tokens)
+    full["added_tokens"] = [
+        dict(id=len(tokens) + i, content=t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
+        for i, t in enumerate(specials)
+    ]
+    ids = {}
+    for pre, setting in PRE_TOKENIZERS.items():
+        cut = Tokenizer.from_str(json.dumps(dict(full, pre_tokenizer=setting, decoder=GPT2)))
+        ids[pre] = [cut.encode(s, add_special_tokens=False).ids for s in SENTENCES]
+    assert len({json.dumps(i) for i in ids.values()}) == len(ids), "every way of cutting shows"
+    metadata = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.tokens": tokens + specials,
+        "tokenizer.ggml.token_type": [1] * len(tokens) + [3] * len(specials),
+        "tokenizer.ggml.merges": [" ".join(m) for m in full["model"]["merges"]],
+        "tokenizer.ggml.bos_token_id": len(tokens),
+        "tokenizer.ggml.eos_token_id": len(tokens) + 1,
+    }
+    return {"metadata": metadata, "ids": ids}
+
+
+def spm_case(text):
+    """A small SentencePiece model with byte fallback, as Llama's is trained."""
+    path = FOLDER / "tiny"
+    (FOLDER / "tiny.txt").write_text(text)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(FOLDER / "tiny.txt"), model_prefix=str(path), model_type="bpe", vocab_size=600, byte_fallback=True,
+        character_coverage=0.999, split_digits=True, add_dummy_prefix=True, remove_extra_whitespaces=False,
+        normalization_rule_name="identity", allow_whitespace_only_pieces=True, user_defined_symbols=[],
+        minloglevel=2,
+    )  # fmt: skip
+    spm = sentencepiece.SentencePieceProcessor(str(path) + ".model")
+    for file in FOLDER.glob("tiny.*"):
+        file.unlink()
+
+    def kind(i):
+        return 2 if spm.is_unknown(i) else 3 if spm.is_control(i) else 6 if spm.is_byte(i) else 1
+
+    n = spm.vocab_size()
+    metadata = {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": [spm.id_to_piece(i) for i in range(n)],
+        "tokenizer.ggml.scores": [spm.get_score(i) for i in range(n)],
+        "tokenizer.ggml.token_type": [kind(i) for i in range(n)],
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.unknown_token_id": 0,
+    }
+    plain_text = [s for s in SENTENCES if "<s>" not in s]  # SentencePiece knows no special tokens inside a text
+    return {"metadata": metadata, "sentences": plain_text, "ids": [spm.encode(s) for s in plain_text],
+            "text": [spm.decode(spm.encode(s)) for s in plain_text]}  # fmt: skip
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    write_llava(GOLDEN / "variants" / "f32-untied-gqa4", FOLDER / "llava", Q.F32)
+    write_smolvlm()
+    golden = GoldenWriter(FOLDER, "golden")
+    write_quantised(golden)
+    golden.write({"gguf": gguf.GGUFWriter.__module__})
+    blocks = GoldenWriter(FOLDER, "blocks")
+    write_blocks(blocks)
+    blocks.write({})
+    text = (ROOT / "HACKING.md").read_text()
+    cases = {"sentences": SENTENCES, "bpe": bpe_case(text), "spm": spm_case(text)}
+    (FOLDER / "tokenizers.json").write_text(json.dumps(cases, ensure_ascii=False, separators=(",", ":")) + "\n")
+    for file in sorted(FOLDER.rglob("*.*")):
+        print(f"{file.relative_to(FOLDER)}: {file.stat().st_size} bytes")
+
+
+main()
