@@ -34,6 +34,7 @@
       "native/model/families/idefics3.cc",
       "native/model/families/llava.cc",
       "native/model/kv_cache.cc",
+      "native/model/projector/any_res.cc",
       "native/model/registry.cc",
       "native/model/vision/clip.cc",
       "native/model/vision/clip_tower.cc",
@@ -105,6 +106,7 @@
       "native/ops/cpu_attention.cc",
       "native/ops/cpu_elementwise.cc",
       "native/ops/cpu_rows.cc",
+      "native/image/pad.cc",
       "native/image/preprocess.cc",
       "native/image/resample.cc"
     ],

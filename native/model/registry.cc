@@ -15,6 +15,8 @@ const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
       {"idefics3", load_idefics3},
       {"llava", load_llava},
+      {"llava_next", load_llava},
+      {"llava_onevision", load_llava},
       {"smolvlm", load_idefics3},
   };
   return kFamilies;

@@ -26,7 +26,38 @@ ClipTowerConfig read_fields(const Json& vision_config, ClipTowerConfig c, const 
   return c;
 }
 
+// Hidden states as LLaVA's configs count them, as ours.
+std::vector<int> states_of(const std::vector<int64_t>& feature_layers, int n_layers) {
+  std::vector<int> states;
+  for (int64_t layer : feature_layers) {
+    const int64_t state = layer < 0 ? layer + n_layers + 1 : layer;
+    if (state < 0 || state > n_layers)
+      throw Error(ErrorCode::kModelFormat, "config.json: vision_feature_layer is " + std::to_string(layer) +
+                                               ", but the vision tower has hidden states 0 to " +
+                                               std::to_string(n_layers));
+    states.push_back(static_cast<int>(state));
+  }
+  return states;
+}
+
 }  // namespace
+
+ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers) {
+  ClipTowerConfig c = read_fields(vision_config,
+                                  {.n_layers = 12,
+                                   .d_model = 768,
+                                   .n_heads = 12,
+                                   .d_ff = 3072,
+                                   .image_size = 224,
+                                   .patch_size = 16,
+                                   .norm_eps = 1e-6F,
+                                   .has_class_row = false,
+                                   .pre_norm = false,
+                                   .takes_smaller = false},
+                                  "gelu_pytorch_tanh");
+  c.feature_states = states_of(feature_layers, c.n_layers);
+  return c;
+}
 
 ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
   ClipTowerConfig c = read_fields(vision_config,
@@ -58,14 +89,7 @@ ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t
                                    .norm_eps = 1e-5F,
                                    .keep_class_row = keep_class_row},
                                   "quick_gelu");
-  for (int64_t layer : feature_layers) {
-    const int64_t state = layer < 0 ? layer + c.n_layers + 1 : layer;
-    if (state < 0 || state > c.n_layers)
-      throw Error(ErrorCode::kModelFormat, "config.json: vision_feature_layer is " + std::to_string(layer) +
-                                               ", but the vision tower has hidden states 0 to " +
-                                               std::to_string(c.n_layers));
-    c.feature_states.push_back(static_cast<int>(state));
-  }
+  c.feature_states = states_of(feature_layers, c.n_layers);
   return c;
 }
 

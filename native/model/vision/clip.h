@@ -15,6 +15,9 @@ namespace fovea {
 // Throws kModelFormat or kModelUnsupported.
 ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers, bool keep_class_row);
 
+// The SigLIP tower as it stands alone; feature_layers as above. Its features are not normed. Throws as above.
+ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers);
+
 // The SigLIP tower of Idefics3 and SmolVLM: normed features of its last layer, for pictures of the tower's own size.
 // Their positions are the table as it is, which transformers' position ids come to at the sizes of published models; at
 // some others (25 patches a side) those hang on the rounding of torch's build. Throws as above.

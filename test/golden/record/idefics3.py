@@ -7,13 +7,12 @@ layer CUT on, at their old positions.
 import json
 import shutil
 
-import numpy as np
 import torch
 import transformers
-from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from common import GOLDEN, GoldenWriter
+from pictures import picture
 from variants import randomise
 
 FOLDER = GOLDEN / "idefics3"
@@ -91,17 +90,6 @@ def build(name, o, seed):
     )
     assert not info["missing_keys"] and not info["mismatched_keys"], info
     return loaded.eval(), processor
-
-
-def picture(size, seed):
-    """Soft colours with edges in them, as lossless PNG."""
-    rng = np.random.default_rng(seed)
-    width, height = size
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(x / rng.uniform(3, 30) + y / rng.uniform(3, 30) + rng.uniform(0, 6)) for _ in range(3)]
-    levels = 128 + 90 * np.stack(waves, -1) + rng.normal(0, 12, (height, width, 3))
-    levels[height // 3 : height // 2, width // 4 : width // 2] = rng.integers(0, 255, 3)
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 
 def cut_logits(model, ids, embeds, kept):
