@@ -40,6 +40,20 @@ export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreproces
     ...scaling,
   });
 
+  // Of several pictures OneVision sees each as a whole only, in a square of the mean colour.
+  const fill = readChannels(preprocessor, "image_mean", clipMean).map((mean) => Math.min(255, Math.max(0, Math.trunc(mean * 255))));
+  const squared: ImagePreprocessor = {
+    cut(width, height, index = 0) {
+      const edge = Math.max(width, height);
+      checkResized({ width, height }, { width: edge, height: edge }, index);
+      const left = Math.floor((edge - width) / 2);
+      const top = Math.floor((edge - height) / 2);
+      const pad = { left, top, width: edge, height: edge, fill: fill as [number, number, number] };
+      return { pad, resizes: [], tiles: [whole({ width: edge, height: edge })], isOneImage: true };
+    },
+    placeholder: () => [side * side + 1],
+    smaller: (share) => (share === 1 ? squared : refuseDownscale()),
+  };
   const tiled: ImagePreprocessor = {
     cut(width, height, index = 0) {
       const { down, across } = bestGrid({ width, height }, grids, tile);
@@ -73,24 +87,9 @@ export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreproces
       return [side * side + rows.height * (rows.width + 1)];
     },
     smaller: (share) => (share === 1 ? tiled : refuseDownscale()),
+    ...(isOneVision && { among: (pictures) => (pictures > 1 ? squared : tiled) }),
   };
-  if (!isOneVision) return tiled;
-
-  // Several pictures are seen as wholes only, each in a square of the mean colour.
-  const fill = readChannels(preprocessor, "image_mean", clipMean).map((mean) => Math.trunc(mean * 255));
-  const squared: ImagePreprocessor = {
-    cut(width, height, index = 0) {
-      const edge = Math.max(width, height);
-      checkResized({ width, height }, { width: edge, height: edge }, index);
-      const left = Math.floor((edge - width) / 2);
-      const top = Math.floor((edge - height) / 2);
-      const pad = { left, top, width: edge, height: edge, fill: fill as [number, number, number] };
-      return { pad, resizes: [], tiles: [whole({ width: edge, height: edge })], isOneImage: true };
-    },
-    placeholder: () => [side * side + 1],
-    smaller: (share) => (share === 1 ? squared : refuseDownscale()),
-  };
-  return { ...tiled, among: (pictures) => (pictures > 1 ? squared : tiled) };
+  return tiled;
 }
 
 /** Side of a tile in pixels. Where "size" and "crop_size" differ, transformers scales tiles once more after cutting. */

@@ -9,14 +9,16 @@ import shutil
 
 import torch
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from byte_tokenizer import byte_tokenizer
 from common import GOLDEN, GoldenWriter
 from pictures import picture
+from surgery import answer_of, cut_logits, first_seed, halve
 from variants import randomise
 
 FOLDER = GOLDEN / "llava-next"
 CUT = 2  # decoder layer before which rows leave
+TOKENS = 32
 PICTURES = {"wide": (150, 57), "tall": (33, 140), "square": (40, 41)}
 SPECIAL = ["<s>", "</s>", "<image>", "<video>"]
 TEMPLATE = (
@@ -35,22 +37,10 @@ MODELS = {
 }  # fmt: skip
 
 
-def write_tokenizer():
-    """Bytes as GPT-2 writes them, and the special tokens."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<s>", model_max_length=1024,
-        additional_special_tokens=[AddedToken(token, special=True) for token in SPECIAL[2:]],
-    )  # fmt: skip
-
-
 def build(name, o, seed):
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
-    tokenizer = write_tokenizer()
+    tokenizer = byte_tokenizer(SPECIAL)
     is_next = o["kind"] == "next"
     config_type, model_type, images_type, processor_type = (
         (transformers.LlavaNextConfig, transformers.LlavaNextForConditionalGeneration,
@@ -64,6 +54,7 @@ def build(name, o, seed):
         num_attention_heads=6, num_key_value_heads=2, max_position_embeddings=1024, rms_norm_eps=1e-5,
         rope_parameters=dict(rope_type="default", rope_theta=100000.0), tie_word_embeddings=o["tied"],
     )  # fmt: skip
+    text |= dict(bos_token_id=0, eos_token_id=tokenizer.eos_token_id, pad_token_id=0)
     text |= dict(sliding_window=None, head_dim=8) if o["text"] == "mistral" else dict(use_sliding_window=False)
     vision = o["vision"] | dict(hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2,
                                 image_size=o["size"], patch_size=o["patch"])  # fmt: skip
@@ -103,26 +94,12 @@ def build(name, o, seed):
     return loaded.eval(), processor
 
 
-def cut_logits(model, embeds, kept):
-    """Logits of the last row where only the rows `kept` go on from layer CUT."""
-    text = model.model.language_model
-    hidden, positions = embeds, torch.arange(embeds.shape[1])[None]
-    for i, layer in enumerate(text.layers):
-        if i == CUT:
-            hidden, positions = hidden[:, kept], positions[:, kept]
-        n = hidden.shape[1]
-        mask = torch.full((n, n), torch.finfo(torch.float32).min).triu(1)[None, None]
-        out = layer(hidden, attention_mask=mask, position_ids=positions,
-                    position_embeddings=text.rotary_emb(hidden, positions))  # fmt: skip
-        hidden = out[0] if isinstance(out, tuple) else out
-    return model.lm_head(text.norm(hidden))[0, -1]
-
-
-def record(name, o, seed, golden):
+def record(name, o, seed):
+    """Tensors by name, and what else the tests need."""
     model, processor = build(name, o, seed)
     mean, std = (torch.tensor(getattr(processor.image_processor, key)).view(-1, 1, 1) for key in ("image_mean", "image_std"))
     pictures = {label: picture(size, number) for number, (label, size) in enumerate(PICTURES.items())}
-    cases = []
+    tensors, cases = {}, []
     for number, shown in enumerate([["wide"], ["tall"], ["square"], ["wide", "tall"]]):
         content = [{"type": "image", "image": pictures[label]} for label in shown]
         content.append({"type": "text", "text": "What is it?"})
@@ -132,7 +109,7 @@ def record(name, o, seed, golden):
         )  # fmt: skip
         key = f"{name}.{'+'.join(shown)}"
         ids = inputs["input_ids"]
-        golden.add(f"{key}.input_ids", ids)
+        tensors[f"{key}.input_ids"] = ids
         # transformers pads the tiles of smaller pictures; ours follow one another.
         sizes = inputs["image_sizes"]
         lone = inputs.get("batch_num_images", torch.tensor([1]))[0] == 1 or o["kind"] == "next"
@@ -142,45 +119,45 @@ def record(name, o, seed, golden):
         pixels = torch.cat([tiles[:n] for tiles, n in zip(inputs["pixel_values"], counts)]).float()
         levels = (pixels * std + mean) * 255
         assert (levels - levels.round()).abs().max() < 1e-3
-        golden.add(f"{key}.levels", levels.round().to(torch.uint8))
-        golden.add(f"{key}.image_sizes", sizes)
+        tensors[f"{key}.levels"] = levels.round().to(torch.uint8)
+        tensors[f"{key}.image_sizes"] = sizes
         rest = {k: v for k, v in inputs.items() if k in ("image_sizes", "batch_num_images", "pixel_values")}
         out = model.model.get_image_features(
             **rest, vision_feature_layer=o["layer"], vision_feature_select_strategy="default" if o["kind"] == "next" else "full"
         )  # fmt: skip
         hidden = out.hidden_states[o["layer"]]
-        golden.add(f"{key}.features", hidden[-1, 1:] if o["kind"] == "next" else hidden[-1])  # of the last tile
+        tensors[f"{key}.features"] = hidden[-1, 1:] if o["kind"] == "next" else hidden[-1]  # of the last tile
         rows = torch.cat(out.pooler_output)
-        golden.add(f"{key}.projected", rows)
+        tensors[f"{key}.projected"] = rows
         full = model(input_ids=ids, **rest).logits
-        golden.add(f"{key}.logits", full[0, -8:])
+        tensors[f"{key}.logits"] = full[0, -8:]
         embeds = model.get_input_embeddings()(ids)
         visual = ids[0] == model.config.image_token_id
         assert visual.sum() == len(rows)
         embeds[0, visual] = rows
         everything = torch.arange(ids.shape[1])
-        whole = cut_logits(model, embeds, everything)
+        decoder = model.model.language_model
+        whole = cut_logits(decoder, model.lm_head, embeds, everything, CUT)
         assert (whole - full[0, -1]).abs().max() < 1e-4 * full.abs().max(), "the surgery changes nothing by itself"
-        generator = torch.Generator().manual_seed(seed + number)
-        kept, places = [everything[~visual]], []
-        for of_picture in everything[visual].split([len(p) for p in out.pooler_output]):
-            chosen = torch.randperm(len(of_picture), generator=generator)[: len(of_picture) // 2].sort().values
-            places.append(chosen)
-            kept.append(of_picture[chosen])
-        golden.add(f"{key}.kept", torch.cat(places))
-        golden.add(f"{key}.cut", cut_logits(model, embeds, torch.cat(kept).sort().values))
-        answer = model.generate(input_ids=ids, **rest, do_sample=False, max_new_tokens=32,
-                                pad_token_id=0)[0, ids.shape[1]:]  # fmt: skip
-        answer = [token for token in answer.tolist() if token != processor.tokenizer.eos_token_id]
-        spoken = processor.tokenizer.decode(answer, skip_special_tokens=True)
+        spans = everything[visual].split([len(p) for p in out.pooler_output])
+        places, left = halve(spans, torch.Generator().manual_seed(number))
+        tensors[f"{key}.kept"] = torch.cat(places)
+        left = torch.cat([everything[~visual], left]).sort().values
+        tensors[f"{key}.cut"] = cut_logits(decoder, model.lm_head, embeds, left, CUT)
+        text = answer_of(model, processor, {"input_ids": ids, **rest}, TOKENS)
         cases.append({"model": name, "pictures": shown, "tiles": counts, "rows": [len(p) for p in out.pooler_output],
-                      "kept": [len(p) for p in places], "tokens": len(answer), "text": spoken})  # fmt: skip
-    return cases
+                      "kept": [len(p) for p in places], "tokens": TOKENS, "text": text})  # fmt: skip
+    return tensors, cases
 
 
 golden = GoldenWriter(FOLDER, "golden")
 FOLDER.mkdir(parents=True, exist_ok=True)
 for number, (label, size) in enumerate(PICTURES.items()):
     picture(size, number).save(FOLDER / f"{label}.png")
-cases = [case for seed, (name, o) in enumerate(MODELS.items()) for case in record(name, o, seed, golden)]
+cases = []
+for name, o in MODELS.items():
+    tensors, of_model = first_seed(name, lambda seed: record(name, o, seed))
+    for key, tensor in tensors.items():
+        golden.add(key, tensor)
+    cases += of_model
 golden.write({"cutLayer": CUT, "cases": cases})
