@@ -41,7 +41,9 @@ export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreproces
   });
 
   // Of several pictures OneVision sees each as a whole only, in a square of the mean colour.
-  const fill = readChannels(preprocessor, "image_mean", clipMean).map((mean) => Math.min(255, Math.max(0, Math.trunc(mean * 255))));
+  const fill = readChannels(preprocessor, "image_mean", clipMean).map((mean) =>
+    Math.min(255, Math.max(0, Math.trunc(mean * 255))),
+  );
   const squared: ImagePreprocessor = {
     cut(width, height, index = 0) {
       const edge = Math.max(width, height);

@@ -3,6 +3,7 @@
 
 #include "io/json.h"
 #include "model/families/idefics3.h"
+#include "model/families/internvl.h"
 #include "model/families/llava.h"
 #include "model/model.h"
 
@@ -14,6 +15,7 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
       {"idefics3", load_idefics3},
+      {"internvl", load_internvl},
       {"llava", load_llava},
       {"llava_next", load_llava},
       {"llava_onevision", load_llava},

@@ -79,6 +79,11 @@ DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& na
   return stacked;
 }
 
+DeviceArray Weights::one_of_rows(const std::string& name, int64_t m, int64_t n) {
+  const Tensor one = take(name, {1, m, n});
+  return to_f32({one.data, one.dtype, one.device, {m, n}}, name);
+}
+
 DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) { return to_f32(take(name, {m, n}), name); }
 
 std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k) {

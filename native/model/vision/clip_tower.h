@@ -1,6 +1,6 @@
-// The vision transformer of CLIP, SigLIP and InternViT up to the features that a projector takes: patch embedding, class
-// and position embeddings, pre-norm blocks with full attention inside one image. SigLIP has no class row and no norm
-// before the first block; its features may be normed behind the last one. InternViT scales what its halves add.
+// The vision transformer of CLIP, SigLIP and InternViT up to the features that a projector takes: patch embedding,
+// class and position embeddings, pre-norm blocks with full attention inside one image. SigLIP has no class row and no
+// norm before the first block; its features may be normed behind the last one. InternViT scales what its halves add.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,6 @@ struct ClipTowerConfig {
   bool keep_class_row = false;  // "full" keeps the class row, "default" drops it
   bool pre_norm = true;         // before block 0
   bool post_norm = false;       // of the last hidden state, which is then the only feature state
-  bool patch_bias = false;
-  bool layer_scale = false;     // each half of a block times a vector of its own
   bool takes_smaller = true;    // pictures, with interpolated position embeddings
 
   int64_t side() const { return image_size / patch_size; }  // patches
