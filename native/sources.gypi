@@ -168,6 +168,7 @@
       "native/test/test_thread_pool.cc",
       "native/test/test_kernels.cc",
       "native/test/test_ops.cc",
+      "native/test/test_any_res.cc",
       "native/test/test_attention.cc",
       "native/test/test_prefix_cache.cc",
       "native/test/test_prune.cc",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type ImageRows, loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
+import { type ForwardInputs, type ImageRows, loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
 import { methods } from "../../lib/prune/registry.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
@@ -191,6 +191,25 @@ describe.each(["llava-next", "llava-onevision"])("%s as transformers runs it", (
     else expect(pruned).toMatchObject({ logits: plain.logits });
   });
 
+  it("every method that can say how much stays runs on an arranged picture", async () => {
+    const inputs = inputsOf(square);
+    const [all = 0] = square.rows;
+    for (const [method, { options }] of methods) {
+      if (!("keep" in options) || refused.includes(method)) continue;
+      const { logits, stages } = await model.forward(
+        { ...inputs, plan: { stages: [{ method, keep: 0.5 }] } },
+        { logitsToKeep: 1 },
+      );
+      expect(logits.data.every(Number.isFinite), method).toBe(true);
+      for (const { images } of stages[0] ?? []) {
+        for (const { rowsIn, rowsOut } of images) {
+          expect(rowsIn, method).toBeLessThanOrEqual(all);
+          expect(rowsOut, method).toBeGreaterThan(0);
+        }
+      }
+    }
+  });
+
   it("refuses pictures and tiles that do not belong together", async () => {
     const inputs = inputsOf(wide);
     const [n = 0] = inputs.image_tiles.data;
@@ -203,7 +222,7 @@ describe.each(["llava-next", "llava-onevision"])("%s as transformers runs it", (
       [{ image_tiles: { data: Int32Array.of(n + 1, -1), shape: [2] } }, /image_sizes has the shape/],
       [{ image_tiles: undefined }, /image_tiles/],
     ] as const) {
-      const error = await model.forward({ ...inputs, ...wrong }).catch((thrown: unknown) => thrown);
+      const error = await model.forward({ ...inputs, ...wrong } as ForwardInputs).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: "ERR_FOVEA_INVALID_ARGUMENT", message: expect.stringMatching(message) });
     }
   });
