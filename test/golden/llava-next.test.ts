@@ -194,12 +194,10 @@ describe.each(["llava-next", "llava-onevision"])("%s as transformers runs it", (
   it("every method that can say how much stays runs on an arranged picture", async () => {
     const inputs = inputsOf(square);
     const [all = 0] = square.rows;
-    for (const [method, { options }] of methods) {
-      if (!("keep" in options) || refused.includes(method)) continue;
-      const { logits, stages } = await model.forward(
-        { ...inputs, plan: { stages: [{ method, keep: 0.5 }] } },
-        { logitsToKeep: 1 },
-      );
+    for (const [method, { keepAll }] of canKeepAll) {
+      if (typeof (keepAll as { keep?: unknown }).keep !== "number" || refused.includes(method)) continue;
+      const plan = { stages: [{ method, ...keepAll, keep: 0.5 }] };
+      const { logits, stages } = await model.forward({ ...inputs, plan }, { logitsToKeep: 1 });
       expect(logits.data.every(Number.isFinite), method).toBe(true);
       for (const { images } of stages[0] ?? []) {
         for (const { rowsIn, rowsOut } of images) {
@@ -217,7 +215,7 @@ describe.each(["llava-next", "llava-onevision"])("%s as transformers runs it", (
     for (const [wrong, message] of [
       [{ image_sizes: sizes(0, 10) }, /sides from 1/],
       [{ image_sizes: sizes(10, 2 ** 30) }, /sides from 1/],
-      [{ image_sizes: sizes(140, 33) , image_tiles: { data: Int32Array.of(n), shape: [1] } }, /image tokens/],
+      [{ image_sizes: sizes(140, 33) , image_tiles: { data: Int32Array.of(n), shape: [1] } }, /image tokens|tiles/],
       [{ image_tiles: { data: Int32Array.of(n - 1), shape: [1] } }, /image_tiles add up/],
       [{ image_tiles: { data: Int32Array.of(n + 1, -1), shape: [2] } }, /image_sizes has the shape/],
       [{ image_tiles: undefined }, /image_tiles/],
