@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "model/projector/any_res.h"
 #include "test/check.h"
+#include "test/stage_test.h"
 
 namespace fovea::test {
 namespace {
@@ -86,6 +87,20 @@ TEST("AnyRes: a grid that is too large is scaled down, in proportion and without
       CHECK_NEAR(at.numbers[i], x == width ? 7 : 3 * (static_cast<float>(y) + 0.5F) - 0.5F, 1e-5);
       CHECK_NEAR(at.numbers[i + 1], x == width ? 7 : 3 * (static_cast<float>(x) + 0.5F) - 0.5F, 1e-5);
     }
+}
+
+TEST("AnyRes: steps that look at the picture's plane treat the whole and the grid each on its own") {
+  const auto ops = make_cpu_ops(1, "auto");
+  const auto kept = [&](const std::string& steps) {
+    TestStream input(*ops, 4, {{12, {{1, 10}}}});
+    FakeSource source;
+    source.in_picture = {.columns = 2, .grid_first = 4, .grid_columns = 3};  // 2 x 2 rows, then 2 lines of 3
+    return run_stages(*ops, input.stream, source, R"({"name":"s","hook":"projected","steps":[)" + steps + "]}");
+  };
+  const std::string gather = R"(,{"do":"gather","rows":"k"})";
+  const std::vector<std::vector<int32_t>> corners = {{0, 4, 6}};
+  CHECK(kept(R"({"do":"select","by":"grid","stride":2,"to":"k"})" + gather) == corners);
+  CHECK(kept(R"({"do":"merge","by":"cells","side":2,"reduce":"mean","to":"k"})" + gather) == corners);
 }
 
 TEST("AnyRes: refuses other tiles than the picture has, and pictures that are none") {
