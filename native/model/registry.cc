@@ -14,12 +14,8 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
-      {"idefics3", load_idefics3},
-      {"internvl", load_internvl},
-      {"llava", load_llava},
-      {"llava_next", load_llava},
-      {"llava_onevision", load_llava},
-      {"smolvlm", load_idefics3},
+      {"idefics3", load_idefics3}, {"internvl", load_internvl},     {"llava", load_llava},
+      {"llava_next", load_llava},  {"llava_onevision", load_llava}, {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }
