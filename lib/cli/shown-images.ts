@@ -10,9 +10,10 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
   const patches = Math.floor(tower.imageSize / tower.patchSize);
   const columns = imageRows < patches ** 2 ? Math.round(Math.sqrt(imageRows)) : patches;
   const grid = { columns, rows: columns };
-  // A tower that keeps its class row puts it before the patches.
-  const classRows = imageRows - grid.columns * grid.rows;
-  const pictures = await seenPictures(model, messages);
+  const { pictures, inTiles } = await seenPictures(model, messages);
+  // A tower that keeps its class row puts it before the patches. Behind them are rows of tiles.
+  const classRows = inTiles ? 0 : imageRows - grid.columns * grid.rows;
+  const isShown = (row: number) => row >= classRows && row < classRows + grid.columns * grid.rows;
   return pictures.map((picture, image) => ({
     picture,
     grid,
@@ -20,22 +21,27 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
       if (stage.layers !== undefined) return []; // acts on the KV cache
       const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
       const title = stage.layer === undefined ? stage.name : `${stage.name}, layer ${stage.layer}`;
-      return [
-        { title, rowsIn, rowsOut, patches: kept.filter((row) => row >= classRows).map((row) => row - classRows) },
-      ];
+      return [{ title, rowsIn, rowsOut, patches: kept.filter(isShown).map((row) => row - classRows) }];
     }),
   }));
 }
 
-/** The pixels that the tower got, turned back into bytes. */
-async function seenPictures(model: CliModel, messages: Message[]): Promise<Picture[]> {
-  const { pixel_values: pixels } = await model.process(messages);
-  if (pixels === undefined) return [];
-  const [nImages = 0, , height = 0, width = 0] = pixels.shape;
+/** The pixels that the tower got, turned back into bytes. Of a picture that it also sees in tiles, those of the whole. */
+async function seenPictures(model: CliModel, messages: Message[]): Promise<{ pictures: Picture[]; inTiles: boolean }> {
+  const { pixel_values: pixels, image_tiles: tiles } = await model.process(messages);
+  const inTiles = tiles !== undefined;
+  if (pixels === undefined) return { pictures: [], inTiles };
+  const [nTiles = 0, , height = 0, width = 0] = pixels.shape;
+  let next = 0;
+  const wholes = [];
+  for (const n of inTiles ? [...tiles.data].map(Number) : Array<number>(nTiles).fill(1)) {
+    wholes.push(next);
+    next += n;
+  }
   const values = pixels.data; // (n_images, 3, height, width)
   const { scale, offset } = model.pixelScaling();
   const plane = height * width;
-  return Array.from({ length: nImages }, (_, image) => {
+  const pictures = wholes.map((image) => {
     const data = new Uint8ClampedArray(plane * 3); // rounds and clamps
     for (let i = 0; i < plane * 3; ++i) {
       const channel = i % 3;
@@ -44,4 +50,5 @@ async function seenPictures(model: CliModel, messages: Message[]): Promise<Pictu
     }
     return { width, height, data: new Uint8Array(data.buffer) };
   });
+  return { pictures, inTiles };
 }

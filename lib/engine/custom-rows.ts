@@ -16,6 +16,11 @@ export interface ImageRows {
   places: Int32Array;
   /** Rows of the picture side by side before anything was dropped: place / columns is how far down, the rest how far right. */
   columns: number;
+  /**
+   * Of a picture that is seen as a whole and once more in tiles: the places from `first` on are those of the tiles, in
+   * lines of so many rows; the last row of a line is the newline.
+   */
+  grid?: { first: number; columns: number };
   /** (text rows, width): the rows of the prompt that belong to no image. */
   text: Float32Array;
 }

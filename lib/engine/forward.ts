@@ -14,9 +14,9 @@ export interface ForwardResult {
   rows: Int32Array[];
   /** Per sequence. */
   stages: StageReport[][];
-  /** (images, rows per image, features), with `taps`. */
+  /** (images, rows per image, features), with `taps`; of models that arrange tiles (tiles, rows per tile, features). */
   visionFeatures?: TensorInput<Float32Array>;
-  /** (images, rows per image, d_model), with `taps`. */
+  /** (images, rows per image, d_model), with `taps`; (1, rows, d_model) where images have different numbers of rows. */
   projected?: TensorInput<Float32Array>;
   /** Per sequence: what every decoder layer did, with `depth`. */
   depth?: DepthProfile[];
@@ -32,10 +32,10 @@ export function readForward(inputs: ForwardInputs, options: ForwardOptions): Nat
     if (mask.data.length !== ids.data.length) throw invalid("attention_mask must have the shape of input_ids");
   }
   return {
-    inputIds: toInt32(ids.data),
+    inputIds: toInt32("input_ids", ids.data),
     attentionMask: mask === undefined ? new Uint8Array(ids.data.length).fill(1) : toMask(mask.data),
     batch: ids.shape[0] as number,
-    images: readImages(inputs.pixel_values),
+    images: readImages(inputs),
     plan: "",
     logitsToKeep: options.logitsToKeep ?? 0,
     taps: options.taps ?? false,
@@ -70,7 +70,7 @@ export function readForwardResult(result: NativeForwardResult): ForwardResult {
   };
 }
 
-function checkTensor(name: string, tensor: unknown, rank: number): void {
+function checkTensor(name: string, tensor: unknown, rank: number): asserts tensor is TensorInput {
   const { data, shape } = (tensor ?? {}) as { data?: unknown; shape?: unknown };
   const isShape = Array.isArray(shape) && shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
   if (!ArrayBuffer.isView(data) || data instanceof DataView || !isShape || shape.length !== rank) {
@@ -81,7 +81,7 @@ function checkTensor(name: string, tensor: unknown, rank: number): void {
   if (elements !== length) throw invalid(`${name} has ${length} elements, but its shape [${shape}] means ${elements}`);
 }
 
-function readImages(tensor: TensorInput<Float32Array> | undefined): NativeImage[] {
+function readImages({ pixel_values: tensor, ...inputs }: ForwardInputs): NativeImage[] {
   if (tensor === undefined) return [];
   checkTensor("pixel_values", tensor, 4);
   const [n = 0, channels, height = 0, width = 0] = tensor.shape;
@@ -89,18 +89,44 @@ function readImages(tensor: TensorInput<Float32Array> | undefined): NativeImage[
   if (channels !== 3)
     throw invalid(`pixel_values has the shape [${tensor.shape}]; expected [images, 3, height, width]`);
   const size = 3 * height * width;
-  return Array.from({ length: n }, (_, i) => ({
-    pixels: tensor.data.subarray(i * size, (i + 1) * size),
-    width,
-    height,
-    key: "",
-  }));
+  const pictures = readPictures(inputs);
+  if (pictures === null) {
+    return Array.from({ length: n }, (_, i) => ({
+      pixels: tensor.data.subarray(i * size, (i + 1) * size),
+      width,
+      height,
+      key: "",
+    }));
+  }
+  const total = pictures.reduce((sum, { tiles }) => sum + tiles, 0);
+  if (total !== n) throw invalid(`pixel_values hold ${n} tiles, image_tiles add up to ${total}`);
+  let first = 0;
+  return pictures.map(({ tiles, ...picture }) => {
+    const pixels = tensor.data.subarray(first * size, (first + tiles) * size);
+    first += tiles;
+    return { pixels, width, height, key: "", picture };
+  });
 }
 
-function toInt32(data: Int32Array | BigInt64Array): Int32Array {
+/** Size and tiles of each picture, for models that arrange tiles. */
+function readPictures({ image_sizes: sizes, image_tiles: tiles }: Omit<ForwardInputs, "pixel_values">) {
+  if (sizes === undefined && tiles === undefined) return null;
+  checkTensor("image_sizes", sizes, 2);
+  checkTensor("image_tiles", tiles, 1);
+  const [sides, counts] = [toInt32("image_sizes", sizes.data), toInt32("image_tiles", tiles.data)];
+  if (sizes.shape[1] !== 2 || sizes.shape[0] !== counts.length) {
+    throw invalid(`image_sizes has the shape [${sizes.shape}]; expected [${counts.length}, 2], as image_tiles`);
+  }
+  return Array.from(counts, (tiles, i) => {
+    if (tiles < 1) throw invalid(`image_tiles holds ${tiles}; expected at least 1 tile of each picture`);
+    return { tiles, height: sides[2 * i] as number, width: sides[2 * i + 1] as number };
+  });
+}
+
+function toInt32(name: string, data: TensorInput["data"]): Int32Array {
   if (data instanceof Int32Array) return data;
-  if (!(data instanceof BigInt64Array)) throw invalid("input_ids.data must be an Int32Array or a BigInt64Array");
-  // Ids beyond 32 bits must not wrap around into the vocabulary.
+  if (!(data instanceof BigInt64Array)) throw invalid(`${name}.data must be an Int32Array or a BigInt64Array`);
+  // Numbers beyond 32 bits must not wrap around into the vocabulary.
   return Int32Array.from(data, (id) => (BigInt.asIntN(32, id) === id ? Number(id) : -1));
 }
 

@@ -20,7 +20,7 @@ import { encodeChat } from "../text/encode-chat.js";
 import { expandImages } from "../text/expand-images.js";
 import { type Message, parseMessages } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
-import { prepareImages } from "../vision/prepare-images.js";
+import { joinTiles, prepareImages } from "../vision/prepare-images.js";
 import { budgetReport } from "./budget-report.js";
 import { CostMeter } from "./cost-meter.js";
 import { answerCustom, checkCustom, type RowFunction } from "./custom-rows.js";
@@ -190,13 +190,17 @@ export class Model {
     };
     const [first] = images;
     if (first === undefined) return inputs;
-    const data = new Float32Array(images.reduce((sum, { pixels }) => sum + pixels.length, 0));
-    let at = 0;
-    for (const { pixels } of images) {
-      data.set(pixels, at);
-      at += pixels.length;
-    }
-    return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+    const data = joinTiles(images).pixels;
+    const tiles = images.map(tilesOf);
+    const n = tiles.reduce((sum, count) => sum + count, 0);
+    inputs.pixel_values = { data, shape: [n, 3, first.height, first.width] };
+    if (first.picture === undefined) return inputs;
+    const sizes = images.flatMap(({ picture }) => [picture?.height ?? 0, picture?.width ?? 0]);
+    return {
+      ...inputs,
+      image_sizes: { data: Int32Array.from(sizes), shape: [images.length, 2] },
+      image_tiles: { data: Int32Array.from(tiles), shape: [images.length] },
+    };
   }
 
   /** @internal How a level of 0 to 255 becomes a number of `pixel_values`, by channel: times scale plus offset. */
@@ -271,7 +275,11 @@ export class Model {
     );
     const rows = placeholders.flat().filter((part) => typeof part === "number");
     const visualRows = rows.reduce((sum, n) => sum + n, 0);
-    return { inputIds, images: pixels, shape: { textRows: inputIds.length - visualRows, images: rows } };
+    return {
+      inputIds,
+      images: pixels,
+      shape: { ...shapeOf(pixels), textRows: inputIds.length - visualRows, images: rows },
+    };
   }
 
   /** Of all sequences together; images of one call are of one size. */
@@ -279,7 +287,7 @@ export class Model {
     const counted = inputIds.filter((_, row) => attentionMask[row] === 1);
     const visualRows = counted.filter((id) => id === this.info.imageTokenId).length;
     const rows = images.map(() => Math.floor(visualRows / images.length));
-    return { textRows: counted.length - visualRows, images: rows };
+    return { ...shapeOf(images), textRows: counted.length - visualRows, images: rows };
   }
 
   /** Milliseconds of a made-up prompt up to its first token. */
@@ -345,6 +353,16 @@ export class Model {
     }
     return Object.assign(events(), { cancel });
   }
+}
+
+/** How many tiles an image is arranged from. */
+function tilesOf({ pixels, width, height }: NativePixels): number {
+  return pixels.length / (3 * width * height);
+}
+
+/** The tiles of images that are arranged from some. */
+function shapeOf(images: readonly NativePixels[]): Pick<PromptShape, "tiles"> {
+  return images.some(({ picture }) => picture !== undefined) ? { tiles: images.map(tilesOf) } : {};
 }
 
 /** A picture that looks like nothing, the same every time. */

@@ -28,6 +28,17 @@ export interface PreprocessSpec {
   offset: [number, number, number];
 }
 
+/** A picture put into a larger one, and the colour of the rest. */
+export interface PadSpec {
+  left: number;
+  top: number;
+  /** Size of the larger one. */
+  width: number;
+  height: number;
+  /** Levels of red, green and blue. */
+  fill: [number, number, number];
+}
+
 /** Facts of a loaded model. */
 export interface NativeModelInfo {
   family: string;
@@ -54,6 +65,8 @@ export interface NativeModelInfo {
     imageSize: number;
     patchSize: number;
     hasClassRow: boolean;
+    /** Whether rows may leave before the projector. */
+    isPrunable: boolean;
   };
   /** Multiply-accumulates of the projector for one row. */
   projectorMacsPerRow: number;
@@ -64,10 +77,13 @@ export interface NativeModelInfo {
 
 /** One image's pixels for the vision tower. */
 export interface NativePixels {
-  /** (3, height, width), normalised. */
+  /** (3, height, width), normalised; of a picture whose tiles are arranged as one image (tiles, 3, height, width). */
   pixels: Float32Array;
+  /** Of one tile. */
   width: number;
   height: number;
+  /** Of a picture in tiles: its size before preprocessing. */
+  picture?: { width: number; height: number };
 }
 
 /** An image of a request. */
@@ -207,7 +223,7 @@ export interface NativeForwardResult {
   hiddenShape: number[];
   /** Per sequence: the input row of each row of logits. */
   rows: Int32Array[];
-  /** (n_images, patches, d_tower) and (n_visual_rows, d_model) when taps was set. */
+  /** (tiles of all images, patches, d_tower) and (n_visual_rows, d_model) when taps was set. */
   visionFeatures?: Float32Array;
   visionShape?: number[];
   projected?: Float32Array;
@@ -225,6 +241,8 @@ export interface NativeAsk {
   image: number;
   layer?: number;
   columns: number;
+  /** Of a picture in tiles, whose rows begin at `first` and lie in lines of so many. */
+  grid?: { first: number; columns: number };
   width: number;
   /** (count, width) */
   rows: Float32Array;
@@ -286,6 +304,8 @@ export interface NativeBinding {
   readGguf(decoder: string, mmproj: string): Promise<NativeGguf>;
   /** Makes a running load fail within one tensor. */
   cancelLoad(request: number): void;
+  /** rgb (height, width, 3) of bytes to (spec.height, spec.width, 3) of bytes, on a worker thread. */
+  pad(rgb: Uint8Array, width: number, height: number, spec: PadSpec): Promise<Uint8Array<ArrayBuffer>>;
   /** rgb (height, width, 3) of bytes to (size.height, size.width, 3) of bytes, on a worker thread. */
   resize(
     rgb: Uint8Array,

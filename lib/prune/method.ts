@@ -15,6 +15,8 @@ export interface PlanFacts {
     patchSize: number;
     /** Whether a class row runs beside the patches. */
     hasClassRow: boolean;
+    /** Whether rows may leave before the projector. */
+    isPrunable: boolean;
   };
   /** Ids of the tokenizer's special tokens. */
   specialTokens?: readonly number[];

@@ -7,6 +7,9 @@ import type { PreprocessSpec } from "../native/binding.js";
 /** No tower takes larger images; keeps products of two sides well inside integers. */
 const maxSide = 16384;
 
+/** Published models have 36 sizes at most. */
+const maxPinpoints = 1024;
+
 /** One number for each of red, green and blue. */
 type Channels = [number, number, number];
 
@@ -58,6 +61,17 @@ export function readBox(value: unknown, key: string): { width: number; height: n
   }
   const side = readSide(value, key);
   return { width: side, height: side };
+}
+
+/** A list of pairs of sides, or null where the file is silent. */
+export function readPinpoints(config: JsonObject, key: string): [number, number][] | null {
+  const value = config[key];
+  if (value == null) return null;
+  const isPair = (item: unknown) => Array.isArray(item) && item.length === 2;
+  if (!Array.isArray(value) || value.length < 1 || value.length > maxPinpoints || !value.every(isPair)) {
+    throw wrong(key, value, `1 to ${maxPinpoints} pairs [height, width]`);
+  }
+  return value.map(([height, width]) => [readSide(height, key), readSide(width, key)]);
 }
 
 /** (value * rescale - mean) / std as value * scale + offset. */

@@ -5,6 +5,7 @@ import type { PreprocessSpec } from "../native/binding.js";
 import { checkResized } from "./check-resized.js";
 import { readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
+import { refuseDownscale } from "./refuse-downscale.js";
 
 /** No picture's longer side becomes longer (MAX_IMAGE_SIZE of transformers). */
 const maxLongestEdge = 4096;
@@ -71,12 +72,7 @@ export function createIdefics3Preprocessor(config: ImageConfig): ImagePreprocess
       return parts;
     },
     smaller(share) {
-      if (share === 1) return this;
-      throw new FoveaError(
-        "ERR_FOVEA_PLAN",
-        "downscale makes pictures smaller, but this model's tower sees tiles of one size. Use a method that acts behind " +
-          "the projector or inside the decoder.",
-      );
+      return share === 1 ? this : refuseDownscale();
     },
   };
 }

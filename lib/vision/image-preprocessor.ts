@@ -1,5 +1,5 @@
 import type { JsonObject } from "../hub/model-file.js";
-import type { PreprocessSpec } from "../native/binding.js";
+import type { PadSpec, PreprocessSpec } from "../native/binding.js";
 
 /** Width and height in pixels. */
 export interface Size {
@@ -7,12 +7,19 @@ export interface Size {
   height: number;
 }
 
-/** What a picture becomes: first it is resized, once or several times, then cut into what the tower sees. */
+/** What a picture becomes: first it is padded and resized, once or several times, then cut into what the tower sees. */
 export interface PictureCut {
+  /** A larger size that the picture is put into at this place, the rest filled with a colour. */
+  pad?: PadSpec;
   /** Sizes that the whole picture takes one after another, rounded to bytes each time, by the filter of the tiles. */
   resizes: Size[];
   /** The tower's images, in the order of their rows in the prompt: tiles of the picture after `resizes`. */
-  tiles: PreprocessSpec[];
+  tiles: (PreprocessSpec & {
+    /** Cut out of the picture as it was before `resizes`. */
+    isUnresized?: true;
+  })[];
+  /** The tiles are arranged as one image with one number of rows; otherwise each is an image of its own. */
+  isOneImage?: true;
 }
 
 /** What a model's family does to a decoded image before the vision tower sees it. */
@@ -21,9 +28,11 @@ export interface ImagePreprocessor {
   cut(width: number, height: number, index?: number): PictureCut;
   /**
    * What an image's placeholder becomes in the prompt: text, which may hold special tokens, and numbers of visual rows,
-   * one for each tile.
+   * one for each image.
    */
   placeholder(width: number, height: number): (string | number)[];
+  /** The same for a prompt of so many pictures, where their number matters. */
+  among?(pictures: number): ImagePreprocessor;
   /** The same for pictures of which the tower sees a smaller square of `share` of its side. */
   smaller(share: number): ImagePreprocessor;
 }

@@ -6,7 +6,7 @@ import type { ImagePreprocessor } from "./image-preprocessor.js";
 
 /** Images ready for the vision tower. */
 export interface PreparedImages {
-  /** What the tower sees: one or several tiles of each picture. */
+  /** What the tower sees: one or several images of each picture, or one in all its tiles. */
   images: NativePixels[];
   /** What each picture's placeholder becomes, for `expandImages`. */
   placeholders: (string | number)[][];
@@ -18,7 +18,7 @@ export interface PreparedImages {
 export async function prepareImages(
   inputs: readonly ImageInput[],
   preprocessor: ImagePreprocessor,
-  { preprocess, resize }: Pick<NativeBinding, "preprocess" | "resize">,
+  { pad, preprocess, resize }: Pick<NativeBinding, "pad" | "preprocess" | "resize">,
   options: Pick<DecodeOptions, "maxBytes" | "maxPixels"> & {
     signal?: AbortSignal | undefined;
     /** Refuse images with more rows together, before there are pixels of them all. */
@@ -27,12 +27,13 @@ export async function prepareImages(
 ): Promise<PreparedImages> {
   const { signal, maxRows = Number.POSITIVE_INFINITY, ...limits } = options;
   const prepared: PreparedImages = { images: [], placeholders: [], sizes: [] };
+  const family = preprocessor.among?.(inputs.length) ?? preprocessor;
   let rows = 0;
   for (const [index, input] of inputs.entries()) {
     signal?.throwIfAborted();
     const { width, height, data } = await decodeImage(input, { ...limits, index });
-    const { resizes, tiles } = preprocessor.cut(width, height, index);
-    const placeholder = preprocessor.placeholder(width, height);
+    const cut = family.cut(width, height, index);
+    const placeholder = family.placeholder(width, height);
     for (const part of placeholder) rows += typeof part === "number" ? part : 0;
     if (rows > maxRows) {
       throw new FoveaError(
@@ -41,18 +42,37 @@ export async function prepareImages(
       );
     }
     let picture = { width, height, data };
-    for (const size of resizes) {
+    if (cut.pad !== undefined) {
+      picture = { width: cut.pad.width, height: cut.pad.height, data: await pad(data, width, height, cut.pad) };
+    }
+    const unresized = picture;
+    for (const size of cut.resizes) {
       if (size.width === picture.width && size.height === picture.height) continue;
-      const filter = (tiles[0] as PreprocessSpec).filter;
+      const filter = (cut.tiles[0] as PreprocessSpec).filter;
       picture = { ...size, data: await resize(picture.data, picture.width, picture.height, { ...size, filter }) };
     }
-    for (const tile of tiles) {
+    const tiles: NativePixels[] = [];
+    for (const tile of cut.tiles) {
       signal?.throwIfAborted();
-      const pixels = await preprocess(picture.data, picture.width, picture.height, tile);
-      prepared.images.push({ pixels, width: tile.window.width, height: tile.window.height });
+      const from = tile.isUnresized ? unresized : picture;
+      const pixels = await preprocess(from.data, from.width, from.height, tile);
+      tiles.push({ pixels, width: tile.window.width, height: tile.window.height });
     }
+    prepared.images.push(...(cut.isOneImage ? [{ ...joinTiles(tiles), picture: { width, height } }] : tiles));
     prepared.placeholders.push(placeholder);
     prepared.sizes.push({ width, height });
   }
   return prepared;
+}
+
+/** Tiles of one size, one after another. */
+export function joinTiles(tiles: readonly NativePixels[]): NativePixels {
+  const pixels = new Float32Array(tiles.reduce((sum, tile) => sum + tile.pixels.length, 0));
+  let at = 0;
+  for (const tile of tiles) {
+    pixels.set(tile.pixels, at);
+    at += tile.pixels.length;
+  }
+  const { width = 0, height = 0 } = tiles[0] ?? {};
+  return { pixels, width, height };
 }

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "addon/json_to_js.h"
 #include "addon/model_wrap.h"
 #include "base/cpu.h"
+#include "image/pad.h"
 #include "kernels/select.h"
 #include "model/gguf/gguf_model.h"
 
@@ -237,6 +239,27 @@ Napi::Value resize_image(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value pad_image(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&] {
+    const auto [rgb, width, height] = picture_of(info, "pad() takes a Uint8Array, a width, a height and a spec");
+    const auto spec = info[3].As<Napi::Object>();
+    const Window outer{int_field(spec, "left"), int_field(spec, "top"), int_field(spec, "width"),
+                       int_field(spec, "height")};
+    const Napi::Array levels = array_field(spec, "fill");
+    std::array<uint8_t, 3> fill{};
+    for (uint32_t i = 0; i < fill.size(); ++i) {
+      const Napi::Value level = levels.Get(i);
+      const int64_t value = level.IsNumber() ? level.As<Napi::Number>().Int64Value() : -1;
+      if (value < 0 || value > 255) refuse_field("fill", "three levels from 0 to 255");
+      fill[i] = static_cast<uint8_t>(value);
+    }
+    return queue(new PictureWorker<uint8_t>("fovea pad", rgb,
+                                            [w = width, h = height, outer, fill](std::span<const uint8_t> levels) {
+                                              return pad(levels, w, h, outer, fill);
+                                            }));
+  });
+}
+
 Napi::Value cpu_info(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -270,6 +293,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("load", Napi::Function::New(env, load));
   exports.Set("readGguf", Napi::Function::New(env, read_gguf));
   exports.Set("cancelLoad", Napi::Function::New(env, cancel_load));
+  exports.Set("pad", Napi::Function::New(env, pad_image));
   exports.Set("preprocess", Napi::Function::New(env, preprocess_image));
   exports.Set("resize", Napi::Function::New(env, resize_image));
   return exports;

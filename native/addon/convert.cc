@@ -18,6 +18,10 @@ std::vector<ImageInput> to_images(const Napi::Array& array) {
     const auto object = value.As<Napi::Object>();
     images.push_back({typed_array_field<float>(object, "pixels", napi_float32_array, "a Float32Array"),
                       int_field(object, "width"), int_field(object, "height"), string_field(object, "key")});
+    if (object.Has("picture")) {
+      const Napi::Object picture = object_field(object, "picture");
+      images.back().picture = {int_field(picture, "width"), int_field(picture, "height")};
+    }
   }
   return images;
 }
@@ -284,7 +288,13 @@ Napi::Object to_js(Napi::Env env, AskReport&& ask) {
   object.Set("scores", question.scores);
   object.Set("image", question.image);
   if (ask.layer >= 0) object.Set("layer", ask.layer);
-  object.Set("columns", static_cast<double>(ask.columns));
+  object.Set("columns", static_cast<double>(ask.raster.columns));
+  if (ask.raster.grid_columns > 0) {
+    auto grid = Napi::Object::New(env);
+    grid.Set("first", static_cast<double>(ask.raster.grid_first));
+    grid.Set("columns", static_cast<double>(ask.raster.grid_columns));
+    object.Set("grid", grid);
+  }
   object.Set("width", static_cast<double>(question.width));
   object.Set("rows", to_float32_array(env, std::move(question.rows)));
   object.Set("places", to_typed_array(env, question.places));
@@ -348,6 +358,7 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   vision.Set("imageSize", static_cast<double>(tower.image_size));
   vision.Set("patchSize", static_cast<double>(tower.patch_size));
   vision.Set("hasClassRow", tower.has_class_row);
+  vision.Set("isPrunable", model.prunes_in_tower());
   info.Set("tower", vision);
   info.Set("projectorMacsPerRow", static_cast<double>(model.projector->macs_per_row()));
   info.Set("imageRows", static_cast<double>(model.image_rows));

@@ -56,8 +56,8 @@ std::vector<float> DecoderSource::mean_logits(std::span<const int32_t> rows) {
 }
 
 std::optional<std::vector<double>> DecoderSource::ask(RowQuestion&& question) {
-  const int64_t columns = raster(question.image).columns;
-  return ask_({std::move(question), layer_, columns});
+  const Raster of_image = raster(question.image);
+  return ask_({std::move(question), layer_, of_image});
 }
 
 const TapValue& DecoderSource::tap(const TowerTap& tap, int32_t image) {

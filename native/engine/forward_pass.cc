@@ -143,9 +143,8 @@ ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest
   report.last_hidden = last_hidden(model, stream);
   for (const auto& session : sessions) report.stages.push_back(std::move(session->stages));
   if (request.taps) {
-    const auto n_images = static_cast<int64_t>(request.images.size());
-    report.vision_features = to_host(model, images.all_features(), n_images);
-    report.projected = to_host(model, images.all_projected(), n_images);
+    report.vision_features = to_host(model, images.all_features(), images.n_tiles());
+    report.projected = to_host(model, images.all_projected(), static_cast<int64_t>(images.count()));
   }
   return report;
 }

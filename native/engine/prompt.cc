@@ -13,8 +13,8 @@
 namespace fovea {
 namespace {
 
-// Images of one tower pass: bounds its scratch memory and the time until a cancellation is seen.
-constexpr size_t kImagesPerPass = 4;
+// Tiles of one tower pass: bounds its scratch memory and the time until a cancellation is seen.
+constexpr size_t kTilesPerPass = 4;
 
 // Where the images of a sequence are: runs of image tokens cut into images of their rows. Image i of the sequence is
 // image first_image + i of images.
@@ -68,15 +68,47 @@ void fold_tap(int64_t fold, int64_t columns, TapValue& value) {
   value.numbers = std::move(sums);
 }
 
-// A projector that folds squares of patches needs them all.
-void refuse_stages_before_fold(const LoweredPlan& plan, int64_t fold) {
+void refuse_stages_in_tower(const LoweredPlan& plan, const Model& model) {
+  if (model.prunes_in_tower()) return;
+  const std::string fold = std::to_string(model.projector->fold());
+  const std::string what = model.any_res
+                               ? "this model arranges the rows of a picture's tiles in one grid"
+                               : "this model's projector makes one row of " + fold + " x " + fold + " patches";
   for (const PlanStage& stage : plan.stages)
     if (stage.hook == Hook::kPixels || stage.hook == Hook::kVisionLayer || stage.hook == Hook::kVisionOut)
-      throw Error(ErrorCode::kPlan, "stage " + stage.name + " acts at the hook " + hook_name(stage.hook) +
-                                        "; this model's projector makes one row of " + std::to_string(fold) + " x " +
-                                        std::to_string(fold) +
-                                        " patches, so none may leave before it. Use a method that acts behind the "
-                                        "projector or inside the decoder");
+      throw Error(ErrorCode::kPlan, "stage " + stage.name + " acts at the hook " + hook_name(stage.hook) + "; " + what +
+                                        ", so none may leave before it. Use a method that acts behind the projector "
+                                        "or inside the decoder");
+}
+
+// What a tap knows of a newline row. Nobody attends to one, but VFlowOpt takes it for as important as a whole tile.
+float newline_value(const TowerTap& tap) { return tap.kind == TowerTap::Kind::kImportance ? 1.0F : 0.0F; }
+
+// The tiles of a picture as one image.
+std::shared_ptr<EncodedImage> arrange(Ops& ops, const AnyRes& any_res, const Arrangement& arrangement,
+                                      std::span<const std::shared_ptr<EncodedImage>> tiles) {
+  const int64_t tile_rows = tiles[0]->prompt_rows, width = any_res.newline().elements();
+  const int64_t n_sources = std::ssize(tiles) * tile_rows + 1, n_rows = std::ssize(arrangement.rows);
+  DeviceArray memory;
+  const Tensor sources = memory.resize(ops, {n_sources, width});
+  for (int64_t i = 0; i < std::ssize(tiles); ++i)
+    ops.copy(tiles[static_cast<size_t>(i)]->projected.view(), sources.slice(i * tile_rows, tile_rows));
+  ops.copy(any_res.newline().as_row(), sources.slice(n_sources - 1, 1));
+  auto image = std::make_shared<EncodedImage>();
+  image->prompt_rows = n_rows;
+  image->kept.resize(arrangement.rows.size());
+  std::iota(image->kept.begin(), image->kept.end(), 0);
+  arrangement.apply(ops, sources, image->projected.resize(ops, {n_rows, width}));
+  image->taps.raster = arrangement.raster;
+  for (const auto& [tap, first] : tiles[0]->taps.values) {
+    TapValue all{first.width, {}};
+    for (const auto& tile : tiles) {
+      const std::vector<float>& numbers = tile->taps.values.at(tap).numbers;
+      all.numbers.insert(all.numbers.end(), numbers.begin(), numbers.end());
+    }
+    image->taps.values[tap] = arrangement.apply(std::move(all), newline_value(tap));
+  }
+  return image;
 }
 
 // Copies rows to an earlier place of the same memory, which they may overlap.
@@ -90,46 +122,59 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
                        ImageCache& cache, const std::atomic<bool>& cancelled, bool keep_features) {
   Ops& ops = *model.ops;
   images_.assign(images.size(), nullptr);
-  const int64_t fold = model.projector->fold();
-  if (fold > 1 && !images.empty()) refuse_stages_before_fold(plan, fold);
-  int64_t n_rows = 0;
-  for (const ImageInput& image : images) {
-    n_rows += model.tower->rows_of(image.width, image.height);
-    if (static_cast<int64_t>(image.pixels.size()) != 3 * image.width * image.height)
-      throw Error(ErrorCode::kInvalidArgument, "pixel_values do not hold 3 x height x width numbers per image");
-  }
+  if (!images.empty()) refuse_stages_in_tower(plan, model);
   const auto key_of = [&](size_t i) { return images[i].key + (keep_lists ? " lists" : ""); };
   const auto may_cache = [&](size_t i) { return !keep_features && !images[i].key.empty(); };
+  int64_t n_rows = 0;
+  std::vector<Tile> tiles;
+  std::vector<Arrangement> arrangements;  // of the images, where tiles are arranged
   for (size_t i = 0; i < images.size(); ++i) {
+    const ImageInput& image = images[i];
+    const int64_t tile_rows = model.tower->rows_of(image.width, image.height);
+    const int64_t size = 3 * image.width * image.height, held = std::ssize(image.pixels);
+    const int64_t n_tiles = model.any_res ? held / size : 1;
+    if (n_tiles < 1 || held != n_tiles * size)
+      throw Error(ErrorCode::kInvalidArgument, "pixel_values do not hold 3 x height x width numbers per image");
+    if (model.any_res) arrangements.push_back(model.any_res->arrange(n_tiles, image.picture));
+    n_rows += n_tiles * tile_rows;
+    n_tiles_ += n_tiles;
     if (may_cache(i)) images_[i] = cache.find(key_of(i));
     if (images_[i]) ++cached_;
+    for (int64_t tile = 0; tile < n_tiles && !images_[i]; ++tile)
+      tiles.push_back({i, image.pixels.data() + tile * size, image.width, image.height, tile + 1 == n_tiles});
   }
   if (keep_features) features_ = features_memory_.resize(ops, {n_rows, model.tower->d_features()});
-  int64_t row = 0;  // of features_
-  for (size_t first = 0; first < images.size();) {
-    if (images_[first]) {
-      ++first;
-      continue;
-    }
-    size_t n = 1;  // images of the same size in this pass
-    while (n < kImagesPerPass && first + n < images.size() && !images_[first + n] &&
-           images[first + n].width == images[first].width && images[first + n].height == images[first].height)
+  const int64_t squares = model.projector->fold() * model.projector->fold();
+  std::vector<std::shared_ptr<EncodedImage>> encoded(tiles.size());
+  int64_t row = 0;        // of features_
+  size_t first_tile = 0;  // of the image at hand
+  for (size_t first = 0; first < tiles.size();) {
+    size_t n = 1;  // tiles of the same size in this pass
+    while (n < kTilesPerPass && first + n < tiles.size() && tiles[first + n].width == tiles[first].width &&
+           tiles[first + n].height == tiles[first].height)
       ++n;
-    const int64_t pass_rows = static_cast<int64_t>(n) * model.tower->rows_of(images[first].width, images[first].height);
+    const int64_t pass_rows = static_cast<int64_t>(n) * model.tower->rows_of(tiles[first].width, tiles[first].height);
     const Tensor features = keep_features ? features_.slice(row, pass_rows)
                                           : pass_features_.resize(ops, {pass_rows, model.tower->d_features()});
-    if (!encode_pass(model, std::span(images).subspan(first, n), plan, keep_lists, cancelled, features,
-                     std::span(images_).subspan(first, n)))
+    if (!encode_pass(model, std::span(tiles).subspan(first, n), plan, keep_lists, cancelled, features,
+                     std::span(encoded).subspan(first, n)))
       return false;
-    for (size_t i = first; i < first + n; ++i) {
-      row += images_[i]->projected.view().rows() * fold * fold;
-      if (may_cache(i)) cache.insert(key_of(i), images_[i]);
+    for (size_t end = first + n; first < end; ++first) {
+      row += encoded[first]->projected.view().rows() * squares;
+      if (!tiles[first].is_last) continue;
+      const size_t image = tiles[first].image;
+      const auto of_image = std::span(encoded).subspan(first_tile, first + 1 - first_tile);
+      images_[image] = model.any_res ? arrange(ops, *model.any_res, arrangements[image], of_image) : of_image[0];
+      std::fill(of_image.begin(), of_image.end(), nullptr);  // a picture's rows need not be there twice
+      first_tile = first + 1;
+      if (may_cache(image)) cache.insert(key_of(image), images_[image]);
     }
-    first += n;
   }
   if (!keep_features) return true;
   features_ = features_.slice(0, row);
-  projected_ = projected_memory_.resize(ops, {row / (fold * fold), model.decoder->config().d_model});
+  int64_t n_projected = 0;
+  for (const auto& image : images_) n_projected += image->projected.view().rows();
+  projected_ = projected_memory_.resize(ops, {n_projected, model.decoder->config().d_model});
   row = 0;
   for (const auto& image : images_) {
     const Tensor& rows = image->projected.view();
@@ -139,26 +184,26 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   return true;
 }
 
-// Encodes images of one size together. features (their rows in the tower, d_features) ends with the rows that are left
+// Encodes tiles of one size together. features (their rows in the tower, d_features) ends with the rows that are left
 // at its beginning.
-bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, const LoweredPlan& plan, bool keep_lists,
+bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const LoweredPlan& plan, bool keep_lists,
                             const std::atomic<bool>& cancelled, const Tensor& features,
-                            std::span<std::shared_ptr<const EncodedImage>> encoded) {
+                            std::span<std::shared_ptr<EncodedImage>> encoded) {
   Ops& ops = *model.ops;
-  const auto n = static_cast<int64_t>(images.size());
+  const auto n = static_cast<int64_t>(tiles.size());
   const int64_t image_rows = features.rows() / n;
-  const Tensor batch = pixels_.resize(ops, {n, 3, images[0].height, images[0].width});
-  for (int64_t i = 0; i < n; ++i) ops.copy_from_host(images[static_cast<size_t>(i)].pixels.data(), batch.slice(i, 1));
+  const Tensor batch = pixels_.resize(ops, {n, 3, tiles[0].height, tiles[0].width});
+  for (int64_t i = 0; i < n; ++i) ops.copy_from_host(tiles[static_cast<size_t>(i)].pixels, batch.slice(i, 1));
   const TowerFacts facts = model.tower->facts();
   const int64_t fold = model.projector->fold();
-  const int64_t columns = images[0].width / facts.patch_size;
-  const Raster raster{columns, image_rows - columns * (images[0].height / facts.patch_size)};
+  const int64_t columns = tiles[0].width / facts.patch_size;
+  const Raster raster{.columns = columns, .first = image_rows - columns * (tiles[0].height / facts.patch_size)};
   TowerStages stages(ops, plan, facts.n_layers, image_rows, raster, keep_lists);
   std::vector<std::vector<int32_t>> kept;
   if (!model.tower->forward(batch, stages, features, kept, cancelled)) return false;
   select_ms_ += stages.select_ms;
   int64_t row = 0, left = 0;  // of features: the image's first row, and how many rows stayed before it
-  for (size_t i = 0; i < images.size(); ++i) {
+  for (size_t i = 0; i < tiles.size(); ++i) {
     const auto image = std::make_shared<EncodedImage>();
     image->prompt_rows = image_rows / (fold * fold);
     image->kept = std::move(kept[i]);

@@ -28,22 +28,32 @@ class ImageRows {
   const EncodedImage& image(size_t index) const { return *images_[index]; }
   // Of the plan's stages inside the tower, for images [first, first + n): one report per stage.
   std::vector<StageReport> reports(size_t first, size_t n) const;
-  std::vector<TapValues> taps() const;        // per image
-  int64_t prompt_rows() const;                // of all images
-  int64_t cached() const { return cached_; }  // images that the cache had
+  std::vector<TapValues> taps() const;          // per image
+  int64_t prompt_rows() const;                  // of all images
+  int64_t n_tiles() const { return n_tiles_; }  // of all images
+  int64_t cached() const { return cached_; }    // images that the cache had
   double select_ms() const { return select_ms_; }
 
-  const Tensor& all_features() const { return features_; }    // (rows of all images, d_features)
-  const Tensor& all_projected() const { return projected_; }  // (the same, d_model)
+  const Tensor& all_features() const { return features_; }    // (rows of all tiles in the tower, d_features)
+  const Tensor& all_projected() const { return projected_; }  // (rows of all images, d_model)
 
  private:
-  bool encode_pass(Model& model, std::span<const ImageInput> images, const LoweredPlan& plan, bool keep_lists,
+  // What the tower sees at once: an image, or one of those that it is arranged from.
+  struct Tile {
+    size_t image;         // of the request
+    const float* pixels;  // (3, height, width)
+    int64_t width, height;
+    bool is_last;  // of its image
+  };
+
+  bool encode_pass(Model& model, std::span<const Tile> tiles, const LoweredPlan& plan, bool keep_lists,
                    const std::atomic<bool>& cancelled, const Tensor& features,
-                   std::span<std::shared_ptr<const EncodedImage>> encoded);
+                   std::span<std::shared_ptr<EncodedImage>> encoded);
 
   DeviceArray features_memory_, projected_memory_, pixels_, pass_features_;
   Tensor features_, projected_;
   std::vector<std::shared_ptr<const EncodedImage>> images_;
+  int64_t n_tiles_ = 0;
   int64_t cached_ = 0;
   double select_ms_ = 0;
 };

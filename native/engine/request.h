@@ -11,16 +11,19 @@
 #include "base/error.h"
 #include "engine/depth_probe.h"
 #include "engine/sample.h"
+#include "model/projector/any_res.h"
 #include "prune/stage_source.h"
 
 namespace fovea {
 
-// One image or tile, normalised.
+// One image, normalised: a picture, one tile of it, or a picture in all its tiles where these are arranged as one span
+// (Model::any_res).
 struct ImageInput {
-  std::vector<float> pixels;  // (3, height, width)
+  std::vector<float> pixels;  // (3, height, width), or (n_tiles, 3, height, width)
   int64_t width = 0;
   int64_t height = 0;
   std::string key{};  // of its content and what the plan does to it in the tower, for ImageCache; "": not to be cached
+  PictureSize picture{};  // of a picture in tiles
 };
 
 struct GenerateRequest {
@@ -111,7 +114,7 @@ struct ForwardReport {
   HostTensor logits;                       // (batch, rows, vocab)
   HostTensor last_hidden;                  // (batch, d_model): each sequence's last row after the final norm
   std::vector<std::vector<int32_t>> rows;  // per sequence: input row of each row of logits
-  HostTensor vision_features;              // (n_images, rows in the tower, d_features), only with taps
+  HostTensor vision_features;              // (tiles of all images, rows in the tower, d_features), only with taps
   HostTensor projected;                    // (n_images, image_rows, d_model), only with taps
   std::vector<std::vector<StageReport>> stages;
   std::vector<DepthReport> depth;  // per sequence, only if asked for
@@ -120,8 +123,8 @@ struct ForwardReport {
 // A stage asks which rows of an image matter; Engine::answer is waited for.
 struct AskReport {
   RowQuestion question;
-  int layer = -1;       // the decoder layer that the rows are about to enter; -1: before the decoder
-  int64_t columns = 0;  // patches of the image side by side
+  int layer = -1;  // the decoder layer that the rows are about to enter; -1: before the decoder
+  Raster raster;   // of the image
 };
 
 // Sends a question and waits for its answer: nothing if the request was cancelled meanwhile.

@@ -8,6 +8,7 @@
 
 #include "io/tensor_source.h"
 #include "model/decoder/decoder.h"
+#include "model/projector/any_res.h"
 #include "model/projector/projector.h"
 #include "model/vision/vision_tower.h"
 #include "ops/ops.h"
@@ -34,9 +35,14 @@ struct Model {
   std::unique_ptr<TensorSource> files;  // mapped; the decoder may read its embeddings from it
   std::unique_ptr<VisionTower> tower;
   std::unique_ptr<Projector> projector;
+  std::unique_ptr<AnyRes> any_res;  // of families that arrange a picture's tiles as one span; otherwise none
   std::unique_ptr<Decoder> decoder;
 
   std::unique_ptr<PlanFiles> plan_files;
+
+  // Whether rows may leave before the projector: one that folds squares of patches needs them all, and so does a grid
+  // that tiles are arranged in.
+  bool prunes_in_tower() const { return projector->fold() == 1 && !any_res; }
 
   PlanBounds plan_bounds() const {
     return {decoder->config().n_layers, tower ? tower->facts().n_layers : 0, decoder->config().d_model,

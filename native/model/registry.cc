@@ -7,6 +7,7 @@
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "model/families/idefics3.h"
+#include "model/families/internvl.h"
 #include "model/families/llava.h"
 #include "model/gguf/gguf_model.h"
 #include "model/model.h"
@@ -18,9 +19,8 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
-      {"idefics3", load_idefics3},
-      {"llava", load_llava},
-      {"smolvlm", load_idefics3},
+      {"idefics3", load_idefics3}, {"internvl", load_internvl},     {"llava", load_llava},
+      {"llava_next", load_llava},  {"llava_onevision", load_llava}, {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }

@@ -87,6 +87,12 @@ DeviceArray Weights::vectors_if(bool present, const std::vector<std::string>& na
   return stacked;
 }
 
+DeviceArray Weights::one_of_rows(const std::string& name, int64_t m, int64_t n) {
+  const HeldTensor held = take(name, {1, m, n}, DType::kF32);
+  const Tensor& one = held.tensor;
+  return to_f32({one.data, one.dtype, one.device, {m, n}}, name);
+}
+
 DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
   return to_f32(take(name, {m, n}, DType::kF32).tensor, name);
 }

@@ -36,6 +36,8 @@ class Weights {
   DeviceArray vector_if(bool present, const std::string& name, int64_t n);
   // Several (n_i) stacked, as f32, if `present`.
   DeviceArray vectors_if(bool present, const std::vector<std::string>& names, int64_t n_each);
+  // (1, m, n) as f32 (m, n).
+  DeviceArray one_of_rows(const std::string& name, int64_t m, int64_t n);
   // (m, n) as f32.
   DeviceArray rows(const std::string& name, int64_t m, int64_t n);
   // (n, k) packed.

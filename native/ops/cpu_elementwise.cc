@@ -88,6 +88,17 @@ void CpuOps::scale_rows(const Tensor& x, std::span<const float> factors) {
   });
 }
 
+void CpuOps::scale_columns(const Tensor& x, const Tensor& factors) {
+  require_shapes(is_f32(x, 2) && is_vector(factors, x.shape[1]), "scale_columns", "expected x (m, d), factors (d)",
+                 {{"x", x}, {"factors", factors}});
+  for_rows(x.rows(), 2 * x.shape[1], [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float* row = row_of(x, i);
+      for (int64_t c = 0; c < x.shape[1]; ++c) row[c] *= factors.as<float>()[c];
+    }
+  });
+}
+
 void CpuOps::rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) {
   const auto half = static_cast<int64_t>(inv_freq.size());
   require_shapes(

@@ -88,6 +88,7 @@ class Ops {
   virtual void add(const Tensor& x, const Tensor& y) = 0;  // x (m, d) += y (m, d), or y (d) for every row
 
   virtual void scale_rows(const Tensor& x, std::span<const float> factors) = 0;  // x (m, d): row i times factors[i]
+  virtual void scale_columns(const Tensor& x, const Tensor& factors) = 0;  // x (m, d): column c times factors (d) at c
 
   // table (m, d_head): cos of position * inv_freq in the first half of a row, sin in the second.
   virtual void rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) = 0;

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -32,6 +33,20 @@ struct TapValue {
 struct Raster {
   int64_t columns = 0;  // patches side by side
   int64_t first = 0;    // the row of the first patch: 1 behind a class row
+  // Of a picture whose tiles follow it as one grid: the first row of that, and how many lie side by side, the newline
+  // at the end of a line among them.
+  int64_t grid_first = 0;
+  int64_t grid_columns = 0;  // 0: there is none
+
+  // Rows [first, end) that lie in lines of `columns`. Rows of different parts are no neighbours.
+  struct Part {
+    int64_t first, end, columns;
+  };
+  std::vector<Part> parts() const {
+    constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
+    if (grid_columns == 0) return {{first, kEnd, columns}};
+    return {{first, grid_first, columns}, {grid_first, kEnd, grid_columns}};
+  }
 };
 
 // Of one image.

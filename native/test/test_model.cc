@@ -122,7 +122,8 @@ TEST("rope_frequencies: plain, linear and Llama 3, in both spellings, against do
 TEST("rope_frequencies refuses what it does not implement or cannot compute") {
   const auto frequencies = [](const char* config) { return rope_frequencies(parse_json(config, "config.json"), 16); };
   CHECK_THROWS(ErrorCode::kModelUnsupported, frequencies(R"({"rope_scaling":{"rope_type":"yarn","factor":4}})"));
-  CHECK_THROWS(ErrorCode::kModelUnsupported, frequencies(R"({"rope_scaling":{"type":"dynamic","factor":4}})"));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, frequencies(R"({"rope_scaling":{"type":"longrope","factor":4}})"));
+  CHECK(frequencies(R"({"rope_scaling":{"type":"dynamic","factor":4}})") == frequencies("{}"));
   CHECK_THROWS(ErrorCode::kModelFormat, frequencies(R"({"rope_theta":0})"));
   CHECK_THROWS(ErrorCode::kModelFormat, frequencies(R"({"rope_theta":-1})"));
   CHECK_THROWS(ErrorCode::kModelFormat, frequencies(R"({"rope_theta":"big"})"));

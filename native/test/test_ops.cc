@@ -101,6 +101,17 @@ TEST("pack: NaN, infinity and overflow are refused") {
   CHECK_EQ(ops->pack({&part, 1}, DType::kBF16)->outputs(), 40);
 }
 
+TEST("scale_columns: every row times the same numbers, and rows of strided views alone") {
+  each_backend([](Ops& ops) {
+    Guarded x(9, 33, 1, 3), factors(1, 33, 2);
+    const Guarded before = x;
+    ops.scale_columns(x.tensor(), factors.vector());
+    CHECK(x.intact());
+    for (int64_t i = 0; i < 9; ++i)
+      for (int64_t c = 0; c < 33; ++c) CHECK_EQ(x.at(i, c), before.at(i, c) * factors.at(0, c));
+  });
+}
+
 TEST("dot_rows: against double precision, symmetric in its bits") {
   each_backend([](Ops& ops) {
     for (const auto& [m, k] : {std::array<int64_t, 2>{1, 1}, {65, 33}, {300, 100}}) {

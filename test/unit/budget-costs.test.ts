@@ -21,13 +21,20 @@ const small: CostFacts = {
   contextLength: 100,
   imageRows: 4,
   projectorMacsPerRow: 11,
-  tower: { nLayers: 2, dModel: 3, dFf: 4, rows: 5, imageSize: 4, patchSize: 2, hasClassRow: true },
+  tower: { nLayers: 2, dModel: 3, dFf: 4, rows: 5, imageSize: 4, patchSize: 2, hasClassRow: true, isPrunable: true },
 };
 const prompt: PromptShape = { textRows: 3, images: [4] };
 
 function trace(plan: Plan, shape = prompt, facts = small) {
   return predictRows(lowerPlan(plan, facts), shape, facts);
 }
+
+it("every tile of a picture runs through the tower whole, its rows are counted once arranged", () => {
+  const { tower, projected, visual } = trace({}, { textRows: 3, images: [11, 5], tiles: [3, 1] });
+  expect(tower).toEqual(Array(4).fill(Array(2).fill({ attention: 5, ffn: 5 })));
+  expect(projected).toBe(4 * 4);
+  expect(visual).toEqual([16, 16, 16, 16]);
+});
 
 /** A stage of the tower or the decoder, as a method would lower to it. */
 function keep(place: Pick<RowStage, "hook" | "layer">, ratio: number): RowStage {

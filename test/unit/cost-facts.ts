@@ -12,5 +12,14 @@ export const llava7b: CostFacts = {
   contextLength: 4096,
   imageRows: 576,
   projectorMacsPerRow: 1024 * 4096 + 4096 ** 2,
-  tower: { nLayers: 23, dModel: 1024, dFf: 4096, rows: 577, imageSize: 336, patchSize: 14, hasClassRow: true },
+  tower: {
+    nLayers: 23,
+    dModel: 1024,
+    dFf: 4096,
+    rows: 577,
+    imageSize: 336,
+    patchSize: 14,
+    hasClassRow: true,
+    isPrunable: true,
+  },
 };

@@ -224,10 +224,14 @@ describe("prepareImages", () => {
   const resize = async () => {
     throw new Error("CLIP resizes once, while it scales");
   };
+  const pad = async () => {
+    throw new Error("CLIP puts pictures into no larger one");
+  };
 
   it("hands every image to the addon, in order", async () => {
     const calls: [number, number, number, PreprocessSpec][] = [];
     const prepared = await prepareImages([image(3), image(5)], preprocessor, {
+      pad,
       resize,
       preprocess: async (rgb, width, height, spec) => {
         calls.push([rgb.length, width, height, spec]);
@@ -251,7 +255,7 @@ describe("prepareImages", () => {
 
   it("refuses images that no context holds before it makes pixels of them all", async () => {
     let made = 0;
-    const binding = { resize, preprocess: async () => new Float32Array(++made) };
+    const binding = { pad, resize, preprocess: async () => new Float32Array(++made) };
     await expect(prepareImages([image(3), image(5)], preprocessor, binding, { maxRows: 7 })).rejects.toMatchObject({
       code: "ERR_FOVEA_CONTEXT_LENGTH",
     });
@@ -259,7 +263,7 @@ describe("prepareImages", () => {
   });
 
   it("names the image that fails and stops when aborted", async () => {
-    const never = { resize, preprocess: async () => new Float32Array() };
+    const never = { pad, resize, preprocess: async () => new Float32Array() };
     await expect(prepareImages([image(3), Buffer.from("x")], preprocessor, never)).rejects.toThrow(/Image 1:/);
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(prepareImages([image(3)], preprocessor, never, { signal })).rejects.toThrow("enough");

@@ -27,4 +27,6 @@ export interface PromptShape {
   textRows: number;
   /** Rows of each image. */
   images: readonly number[];
+  /** Tiles that each image is arranged from; none where every image goes through the tower as it is. */
+  tiles?: readonly number[];
 }

@@ -24,7 +24,7 @@ const maxRuns = 5;
 const enoughMs = 1000;
 
 /**
- * Measures what encode and prefill take: one image with its rows at four shares, with half of them inside the tower,
+ * Measures what encode and prefill take: one image with its rows at four shares, with half of them inside the tower where rows may leave it,
  * and two images where the context holds them. Every point is the best of a few runs.
  */
 export async function measureCosts(probe: CostProbe, facts: CostFacts): Promise<Pick<CostModel, "encode" | "prefill">> {
@@ -32,7 +32,9 @@ export async function measureCosts(probe: CostProbe, facts: CostFacts): Promise<
   const two = prompt(2, facts);
   const cases: [PromptShape, LoweredPlan][] = [
     ...[1, 0.75, 0.5, 0.25].map((ratio): [PromptShape, LoweredPlan] => [one, uniform({ hook: "projected" }, ratio)]),
-    [one, uniform({ hook: "vision-layer", layer: 0 }, 0.5)],
+    ...(facts.tower.isPrunable
+      ? [[one, uniform({ hook: "vision-layer", layer: 0 }, 0.5)] as [PromptShape, LoweredPlan]]
+      : []),
     ...(2 * facts.imageRows + two.textRows < facts.contextLength
       ? [[two, uniform({ hook: "projected" }, 1)] as [PromptShape, LoweredPlan]]
       : []),

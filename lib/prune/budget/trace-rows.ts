@@ -4,7 +4,7 @@ import type { CostFacts, PromptShape } from "./cost-facts.js";
 
 /** Rows of every part of a model in one prefill. */
 export interface RowTrace {
-  /** Per image and layer of the tower: its rows, the class row among them. */
+  /** Per image, or tile of one, and layer of the tower: its rows, the class row among them. */
   tower: LayerRows[][];
   /** Rows that the projector gets, all images together. */
   projected: number;
@@ -46,7 +46,7 @@ export function traceRows(
   stages: readonly StagePlace[],
   rowsAfter: (i: number, image: ImageTrace) => number,
   skip: LoweredPlan["skip"],
-  { textRows, images }: PromptShape,
+  { textRows, images, tiles }: PromptShape,
   facts: CostFacts,
 ): RowTrace {
   const traces = images.map((rows, image) => ({ image, rows, decoderRows: rows }));
@@ -76,6 +76,13 @@ export function traceRows(
     }
   }
   trace.projected = total();
+  if (tiles !== undefined) {
+    // Nothing leaves the tower of such a model, so all tiles are alike.
+    const { rows, hasClassRow } = facts.tower;
+    const layers = Array.from({ length: facts.tower.nLayers }, () => ({ attention: rows, ffn: rows }));
+    trace.tower = tiles.flatMap((n) => Array<LayerRows[]>(n).fill(layers));
+    trace.projected = trace.tower.length * (rows - (hasClassRow ? 1 : 0));
+  }
   runWhile(({ hook }) => hook === "projected");
   for (const image of traces) image.decoderRows = image.rows;
   for (let layer = 0; layer < facts.nLayers; ++layer) {

@@ -6,15 +6,46 @@
 
 namespace fovea {
 
+namespace {
+
+// What transformers' config classes assume where a config is silent, and differ in.
+struct Defaults {
+  int64_t d_ff = 11008, n_kv_heads = 0, vocab = 32000, context = 2048;  // n_kv_heads 0: n_heads
+};
+
+Defaults defaults_of(const std::string& type) {
+  if (type == "mistral") return {14336, 8, 32000, 131072};
+  if (type == "qwen2") return {22016, 0, 151936, 32768};
+  return {};
+}
+
+// A layer that sees only the last so many rows is another model once the context is longer than that.
+void refuse_sliding_window(const Json& text_config, const std::string& type, int64_t context) {
+  int64_t window = context;
+  if (type == "mistral" && !text_config.members().contains("sliding_window")) window = 4096;
+  if (type == "mistral" || (type == "qwen2" && text_config.bool_or("use_sliding_window", false)))
+    window = text_config.int_or("sliding_window", window);
+  if (window < context)
+    throw Error(ErrorCode::kModelUnsupported, "config.json: text_config.sliding_window is " + std::to_string(window) +
+                                                  ", below the context of " + std::to_string(context) +
+                                                  "; Fovea's decoders attend to all rows");
+}
+
+}  // namespace
+
 DecoderConfig llama_config(const Json& text_config) {
+  const std::string type = text_config.string_or("model_type", "llama");
+  const Defaults defaults = defaults_of(type);
   DecoderConfig c;
   c.n_layers = static_cast<int>(bounded(text_config, "num_hidden_layers", 32, 1, kMaxLayers));
   c.d_model = bounded(text_config, "hidden_size", 4096, 1, kMaxWidth);
-  c.d_ff = bounded(text_config, "intermediate_size", 11008, 1, kMaxWidth);
+  c.d_ff = bounded(text_config, "intermediate_size", defaults.d_ff, 1, kMaxWidth);
   c.n_heads = bounded(text_config, "num_attention_heads", 32, 1, kMaxHeads);
-  c.n_kv_heads = bounded(text_config, "num_key_value_heads", c.n_heads, 1, kMaxHeads);
-  c.vocab = bounded(text_config, "vocab_size", 32000, 1, kMaxVocab);
-  c.context = bounded(text_config, "max_position_embeddings", 2048, 1, kMaxContext);
+  c.n_kv_heads = bounded(text_config, "num_key_value_heads", defaults.n_kv_heads == 0 ? c.n_heads : defaults.n_kv_heads,
+                         1, kMaxHeads);
+  c.vocab = bounded(text_config, "vocab_size", defaults.vocab, 1, kMaxVocab);
+  c.context = bounded(text_config, "max_position_embeddings", defaults.context, 1, kMaxContext);
+  refuse_sliding_window(text_config, type, c.context);
   c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", 1e-6));
   c.activation = parse_activation(text_config, "hidden_act", "silu");
   if (c.n_heads % c.n_kv_heads != 0) text_config.refuse("num_key_value_heads", "a divisor of num_attention_heads");

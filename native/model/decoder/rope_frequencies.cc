@@ -63,9 +63,9 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
     scale_llama3(*scaling, text_config, inv_freq);
   } else if (type == "divisors") {
     divide(*scaling, inv_freq);
-  } else if (type != "default") {
+  } else if (type != "default" && type != "dynamic") {  // dynamic: scales only beyond max_position_embeddings
     throw Error(ErrorCode::kModelUnsupported,
-                "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear and llama3");
+                "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear, llama3 and dynamic");
   }
   return inv_freq;
 }

@@ -1,4 +1,5 @@
-// LLaVA-1.5 (LlavaForConditionalGeneration): CLIP tower, two-layer MLP projector, Llama decoder.
+// LLaVA-1.5, LLaVA-NeXT and LLaVA-OneVision (LlavaForConditionalGeneration, LlavaNext…, LlavaOnevision…): CLIP or
+// SigLIP tower, two-layer MLP projector, a decoder built like Llama's. The later two see pictures in tiles (AnyRes).
 #pragma once
 
 #include <memory>

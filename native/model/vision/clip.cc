@@ -7,6 +7,26 @@
 
 namespace fovea {
 
+void check_tower(const Json& vision_config, const ClipTowerConfig& c) {
+  if (vision_config.int_or("num_channels", 3) != 3) vision_config.refuse("num_channels", "3");
+  if (c.d_model % c.n_heads != 0 || c.d_model / c.n_heads > kMaxHeadWidth)
+    vision_config.refuse("num_attention_heads", "a divisor of hidden_size with heads of at most 256");
+  if (c.n_patches() > int64_t{1} << 16) vision_config.refuse("patch_size", "at most 65536 patches an image");
+}
+
+std::vector<int> states_of(const std::vector<int64_t>& feature_layers, int n_layers) {
+  std::vector<int> states;
+  for (int64_t layer : feature_layers) {
+    const int64_t state = layer < 0 ? layer + n_layers + 1 : layer;
+    if (state < 0 || state > n_layers)
+      throw Error(ErrorCode::kModelFormat, "config.json: vision_feature_layer is " + std::to_string(layer) +
+                                               ", but the vision tower has hidden states 0 to " +
+                                               std::to_string(n_layers));
+    states.push_back(static_cast<int>(state));
+  }
+  return states;
+}
+
 namespace {
 
 // The fields that all towers have. c: their defaults, and what the config does not say.
@@ -19,14 +39,28 @@ ClipTowerConfig read_fields(const Json& vision_config, ClipTowerConfig c, const 
   c.patch_size = bounded(vision_config, "patch_size", c.patch_size, 1, c.image_size);
   c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", c.norm_eps));
   c.activation = parse_activation(vision_config, "hidden_act", activation);
-  if (vision_config.int_or("num_channels", 3) != 3) vision_config.refuse("num_channels", "3");
-  if (c.d_model % c.n_heads != 0 || c.d_model / c.n_heads > kMaxHeadWidth)
-    vision_config.refuse("num_attention_heads", "a divisor of hidden_size with heads of at most 256");
-  if (c.n_patches() > int64_t{1} << 16) vision_config.refuse("patch_size", "at most 65536 patches an image");
+  check_tower(vision_config, c);
   return c;
 }
 
 }  // namespace
+
+ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers) {
+  ClipTowerConfig c = read_fields(vision_config,
+                                  {.n_layers = 12,
+                                   .d_model = 768,
+                                   .n_heads = 12,
+                                   .d_ff = 3072,
+                                   .image_size = 224,
+                                   .patch_size = 16,
+                                   .norm_eps = 1e-6F,
+                                   .has_class_row = false,
+                                   .pre_norm = false,
+                                   .takes_smaller = false},
+                                  "gelu_pytorch_tanh");
+  c.feature_states = states_of(feature_layers, c.n_layers);
+  return c;
+}
 
 ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
   ClipTowerConfig c = read_fields(vision_config,
@@ -58,14 +92,7 @@ ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t
                                    .norm_eps = 1e-5F,
                                    .keep_class_row = keep_class_row},
                                   "quick_gelu");
-  for (int64_t layer : feature_layers) {
-    const int64_t state = layer < 0 ? layer + c.n_layers + 1 : layer;
-    if (state < 0 || state > c.n_layers)
-      throw Error(ErrorCode::kModelFormat, "config.json: vision_feature_layer is " + std::to_string(layer) +
-                                               ", but the vision tower has hidden states 0 to " +
-                                               std::to_string(c.n_layers));
-    c.feature_states.push_back(static_cast<int>(state));
-  }
+  c.feature_states = states_of(feature_layers, c.n_layers);
   return c;
 }
 

@@ -11,9 +11,18 @@
 
 namespace fovea {
 
+// Checks what the fields of a vision_config must be to each other. Throws kModelFormat.
+void check_tower(const Json& vision_config, const ClipTowerConfig& config);
+
+// Hidden states counted from 0 or, below 0, from the end, as ClipTowerConfig::feature_states. Throws kModelFormat.
+std::vector<int> states_of(const std::vector<int64_t>& feature_layers, int n_layers);
+
 // feature_layers as in LLaVA's vision_feature_layer: hidden states, negative ones counted from the end.
 // Throws kModelFormat or kModelUnsupported.
 ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers, bool keep_class_row);
+
+// The SigLIP tower as it stands alone; feature_layers as above. Its features are not normed. Throws as above.
+ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers);
 
 // The SigLIP tower of Idefics3 and SmolVLM: normed features of its last layer, for pictures of the tower's own size.
 // Their positions are the table as it is, which transformers' position ids come to at the sizes of published models; at

@@ -140,7 +140,7 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
     images.push_back({image.begin, image.count, k.slice(image.begin, image.count), v.slice(image.begin, image.count),
                       false, bias.empty() ? Tensor() : bias.slice(image.begin, image.count)});
   ops_.attention(q, images, scale, attended);
-  ops_.linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), x, /*accumulate=*/true);
+  add_linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), w.scale1.view(), x);
   hook.after_attention(layer, stream, {q, k, scale});
 
   const Tensor rest = stream.hidden;  // x, less what the hook dropped
@@ -149,7 +149,17 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
   ops_.layer_norm(rest, w.norm2_weight.view(), w.norm2_bias.view(), config_.norm_eps, normed_rest);
   ops_.linear(normed_rest, *w.fc1, w.fc1_bias.view(), inner);
   ops_.activate(inner, config_.activation);
-  ops_.linear(inner, *w.fc2, w.fc2_bias.view(), rest, /*accumulate=*/true);
+  add_linear(inner, *w.fc2, w.fc2_bias.view(), w.scale2.view(), rest);
+}
+
+// to (m, d_model) += scale * (x w^T + bias); scale (d_model) may be empty for ones.
+void ClipTower::add_linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& scale,
+                           const Tensor& to) {
+  if (scale.empty()) return ops_.linear(x, w, bias, to, /*accumulate=*/true);
+  const Tensor added = added_.resize(ops_, {to.rows(), to.row_elements()});
+  ops_.linear(x, w, bias, added);
+  ops_.scale_columns(added, scale);
+  ops_.add(to, added);
 }
 
 // The place among an image's rows of a row of the tower; -1 for a class row that the image does not have.

@@ -1,6 +1,6 @@
-// The vision transformer of CLIP and SigLIP up to the features that a projector takes: patch embedding, class and
-// position embeddings, pre-norm blocks with full attention inside one image. SigLIP has no class row and no norm before
-// the first block; its features may be normed behind the last one.
+// The vision transformer of CLIP, SigLIP and InternViT up to the features that a projector takes: patch embedding,
+// class and position embeddings, pre-norm blocks with full attention inside one image. SigLIP has no class row and no
+// norm before the first block; its features may be normed behind the last one. InternViT scales what its halves add.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,11 @@ struct ClipTowerConfig {
 struct ClipLayer {
   DeviceArray norm1_weight, norm1_bias;          // (d_model)
   std::unique_ptr<PackedMatrix> q, k, v, out;    // (d_model, d_model)
-  DeviceArray q_bias, k_bias, v_bias, out_bias;  // (d_model)
+  DeviceArray q_bias, k_bias, v_bias, out_bias;  // (d_model); of q, k and v: or empty
   DeviceArray norm2_weight, norm2_bias;          // (d_model)
   std::unique_ptr<PackedMatrix> fc1, fc2;        // (d_ff, d_model), (d_model, d_ff)
   DeviceArray fc1_bias, fc2_bias;                // (d_ff), (d_model)
+  DeviceArray scale1, scale2;                    // (d_model) or empty: of attention and FFN, as they are added
 };
 
 struct ClipWeights {
@@ -70,13 +71,14 @@ class ClipTower final : public VisionTower {
   const Tensor& positions(int64_t rows, int64_t columns);
   RowStream embed(const Tensor& pixels, TowerHook& hook);
   void block(int layer, RowStream& stream, TowerHook& hook);
+  void add_linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& scale, const Tensor& to);
   int32_t image_row(int32_t origin) const;
   void take_features(int state, const RowStream& stream, int64_t image_rows, const Tensor& features);
 
   Ops& ops_;
   ClipTowerConfig config_;
   ClipWeights weights_;
-  DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_, key_bias_;  // scratch
+  DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_, added_, key_bias_;  // scratch
   DeviceArray smaller_positions_;  // (1 + rows * columns, d_model), of the size below
   int64_t smaller_rows_ = 0, smaller_columns_ = 0;
 };

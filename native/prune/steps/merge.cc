@@ -85,15 +85,20 @@ struct CellsStep final : MergeStep {
   std::string rows;  // empty: all
   std::vector<Fold> folds(StageRun& run, size_t i) const override {
     const Span& span = run.spans()[i];
-    const Raster raster = run.source.raster(span.image);
-    std::vector<int32_t> chosen, places;
-    for (int32_t row : rows.empty() ? other_rows(span.count, {}) : run.rows.get(rows)[i]) {
-      const int64_t place = run.place(span, row) - raster.first;
-      if (place < 0) continue;  // a class row is nowhere in the picture
-      chosen.push_back(row);
-      places.push_back(static_cast<int32_t>(place));
+    const RowSet candidates = rows.empty() ? other_rows(span.count, {}) : run.rows.get(rows)[i];
+    std::vector<Fold> folds;
+    for (const Raster::Part& part : run.source.raster(span.image).parts()) {
+      std::vector<int32_t> chosen, places;
+      for (int32_t row : candidates) {
+        const int64_t place = run.place(span, row);
+        if (place < part.first || place >= part.end) continue;  // a class row is nowhere in the picture
+        chosen.push_back(row);
+        places.push_back(static_cast<int32_t>(place - part.first));
+      }
+      const std::vector<Fold> inside = fold_cells(chosen, places, part.columns, side, weight_of(run, i));
+      folds.insert(folds.end(), inside.begin(), inside.end());
     }
-    return fold_cells(chosen, places, raster.columns, side, weight_of(run, i));
+    return folds;
   }
 };
 

@@ -11,12 +11,15 @@ struct GridStep final : Step {
   void run(StageRun& run) const override {
     std::vector<RowSet> chosen;
     for (const Span& span : run.spans()) {
-      const Raster raster = run.source.raster(span.image);
       RowSet& rows = chosen.emplace_back();
-      for (int64_t i = 0; i < span.count; ++i) {
-        const int64_t place = run.place(span, i) - raster.first;
-        if (place >= 0 && place / raster.columns % stride == 0 && place % raster.columns % stride == 0)
-          rows.push_back(static_cast<int32_t>(i));
+      for (const Raster::Part& part : run.source.raster(span.image).parts()) {
+        for (int64_t i = 0; i < span.count; ++i) {
+          const int64_t place = run.place(span, i);
+          if (place < part.first || place >= part.end) continue;
+          const int64_t inside = place - part.first;
+          if (inside / part.columns % stride == 0 && inside % part.columns % stride == 0)
+            rows.push_back(static_cast<int32_t>(i));
+        }
       }
     }
     run.rows.set(to, std::move(chosen));

@@ -7,13 +7,13 @@ layer CUT on, at their old positions.
 import json
 import shutil
 
-import numpy as np
 import torch
 import transformers
-from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from common import GOLDEN, GoldenWriter
+from pictures import picture
+from surgery import cut_logits
 from variants import randomise
 
 FOLDER = GOLDEN / "idefics3"
@@ -93,32 +93,6 @@ def build(name, o, seed):
     return loaded.eval(), processor
 
 
-def picture(size, seed):
-    """Soft colours with edges in them, as lossless PNG."""
-    rng = np.random.default_rng(seed)
-    width, height = size
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(x / rng.uniform(3, 30) + y / rng.uniform(3, 30) + rng.uniform(0, 6)) for _ in range(3)]
-    levels = 128 + 90 * np.stack(waves, -1) + rng.normal(0, 12, (height, width, 3))
-    levels[height // 3 : height // 2, width // 4 : width // 2] = rng.integers(0, 255, 3)
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
-
-
-def cut_logits(model, ids, embeds, kept):
-    """Logits of the last row where only the rows `kept` go on from layer CUT."""
-    text = model.model.text_model
-    hidden, positions = embeds, torch.arange(ids.shape[1])[None]
-    for i, layer in enumerate(text.layers):
-        if i == CUT:
-            hidden, positions = hidden[:, kept], positions[:, kept]
-        n = hidden.shape[1]
-        mask = torch.full((n, n), torch.finfo(torch.float32).min).triu(1)[None, None]
-        out = layer(hidden, attention_mask=mask, position_ids=positions,
-                    position_embeddings=text.rotary_emb(hidden, positions))  # fmt: skip
-        hidden = out[0] if isinstance(out, tuple) else out
-    return model.lm_head(text.norm(hidden))[0, -1]
-
-
 def record(name, o, seed, golden):
     model, processor = build(name, o, seed)
     cases = []
@@ -143,14 +117,15 @@ def record(name, o, seed, golden):
         visual = ids[0] == model.config.image_token_id
         embeds[0, visual] = out.pooler_output.reshape(-1, embeds.shape[-1])
         everything = torch.arange(ids.shape[1])
-        whole = cut_logits(model, ids, embeds, everything)
+        decoder = model.model.text_model
+        whole = cut_logits(decoder, model.lm_head, embeds, everything, CUT)
         assert (whole - full[0, -1]).abs().max() < 1e-4 * full.abs().max(), "the surgery changes nothing by itself"
         rows = everything[visual].reshape(pixels.shape[1], -1)
         generator = torch.Generator().manual_seed(seed + number)
         places = [torch.randperm(rows.shape[1], generator=generator)[: rows.shape[1] // 2].sort().values for _ in rows]
         kept = torch.cat([everything[~visual], *[r[p] for r, p in zip(rows, places)]]).sort().values
         golden.add(f"{key}.kept", torch.stack(places))
-        golden.add(f"{key}.cut", cut_logits(model, ids, embeds, kept))
+        golden.add(f"{key}.cut", cut_logits(decoder, model.lm_head, embeds, kept, CUT))
         answer = model.generate(input_ids=ids, pixel_values=pixels, do_sample=False, max_new_tokens=32,
                                 pad_token_id=0)[0, ids.shape[1]:]  # fmt: skip
         answer = [token for token in answer.tolist() if token != processor.tokenizer.eos_token_id]

@@ -1,0 +1,95 @@
+// InternVL: a picture is stretched to the grid of tiles whose proportions are nearest its own, and seen once more as a whole.
+import { FoveaError } from "../errors.js";
+import type { PreprocessSpec } from "../native/binding.js";
+import { checkResized } from "./check-resized.js";
+import { clipMean, clipStd } from "./clip.js";
+import { readBox, readFilter, readNumber, readScaling, readSide } from "./config-fields.js";
+import type { ImageConfig, ImagePreprocessor, PictureCut, Size } from "./image-preprocessor.js";
+import { refuseDownscale } from "./refuse-downscale.js";
+
+/** Of one picture; published models make 12 at most, and the whole. */
+const mostTiles = 256;
+
+/** What GotOcr2ImageProcessor of transformers does for InternVLProcessor, and how that writes an image. */
+export function createInternVlPreprocessor({ preprocessor, processor, model }: ImageConfig): ImagePreprocessor {
+  const { width: tile, height } = readBox(preprocessor.size ?? 384, "size");
+  if (tile !== height) {
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_UNSUPPORTED",
+      `preprocessor_config.json: "size" is ${tile} x ${height}; expected a square.`,
+    );
+  }
+  const grids = allGrids(readCount("min_patches", 1), readCount("max_patches", 12));
+  const filter = readFilter(preprocessor, "resample", 3);
+  const scaling = readScaling(preprocessor, clipMean, clipStd);
+  const rows = readSide(processor.image_seq_length ?? model.image_seq_length ?? 256, "image_seq_length");
+
+  function readCount(key: string, fallback: number): number {
+    const count = readNumber(preprocessor, key, fallback);
+    if (Number.isInteger(count) && count >= 1 && count <= mostTiles) return count;
+    throw new FoveaError(
+      "ERR_FOVEA_MODEL_FORMAT",
+      `preprocessor_config.json: "${key}" is ${count}; expected an integer from 1 to ${mostTiles}.`,
+    );
+  }
+
+  return {
+    cut(width, height, index = 0) {
+      const { across, down } = bestGrid({ width, height }, grids, tile);
+      const size = { width: across * tile, height: down * tile };
+      checkResized({ width, height }, size, index);
+      const tiles: PictureCut["tiles"] = [];
+      for (let top = 0; top < size.height; top += tile) {
+        for (let left = 0; left < size.width; left += tile) {
+          tiles.push({ resize: null, filter, window: { left, top, width: tile, height: tile }, ...scaling });
+        }
+      }
+      const whole: PreprocessSpec = {
+        resize: width === tile && height === tile ? null : { width: tile, height: tile },
+        filter,
+        window: { left: 0, top: 0, width: tile, height: tile },
+        ...scaling,
+      };
+      if (tiles.length > 1) tiles.push({ ...whole, isUnresized: true });
+      return { resizes: [size], tiles };
+    },
+    placeholder(width, height) {
+      const { across, down } = bestGrid({ width, height }, grids, tile);
+      const images = across * down > 1 ? across * down + 1 : 1;
+      return ["<img>", ...Array<number>(images).fill(rows), "</img>"];
+    },
+    smaller(share) {
+      return share === 1 ? this : refuseDownscale();
+    },
+  };
+}
+
+/** Tiles beside and above each other. */
+interface Grid {
+  across: number;
+  down: number;
+}
+
+/** Every grid of so many tiles, smaller ones first, and of those the narrower. */
+function allGrids(fewest: number, most: number): Grid[] {
+  const grids: Grid[] = [];
+  for (let across = 1; across <= most; across++) {
+    for (let down = 1; down <= most; down++) {
+      if (across * down >= fewest && across * down <= most) grids.push({ across, down });
+    }
+  }
+  return grids.sort((a, b) => a.across * a.down - b.across * b.down);
+}
+
+/** The grid of the nearest proportions; of those that are as near, the largest that has not twice the picture's pixels. */
+function bestGrid({ width, height }: Size, grids: readonly Grid[], tile: number): Grid {
+  let best: Grid = { across: 1, down: 1 };
+  let nearest = Number.POSITIVE_INFINITY;
+  for (const grid of grids) {
+    const distance = Math.abs(width / height - grid.across / grid.down);
+    const isLarger = distance === nearest && width * height > 0.5 * tile * tile * grid.across * grid.down;
+    if (distance < nearest || isLarger) best = grid;
+    nearest = Math.min(nearest, distance);
+  }
+  return best;
+}
