@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "kernels/exp_constants.h"
 #include "base/half.h"
+#include "kernels/exp_constants.h"
 
 namespace fovea::reference {
 

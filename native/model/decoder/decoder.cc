@@ -10,7 +10,9 @@ Decoder::Decoder(Ops& ops, DecoderConfig config, DecoderWeights weights)
 
 float Decoder::attention_scale() const { return 1.0F / std::sqrt(static_cast<float>(config_.d_head)); }
 
-void Decoder::embed(std::span<const int32_t> ids, const Tensor& out) const { ops_.embed(weights_.embedding.tensor, ids, out); }
+void Decoder::embed(std::span<const int32_t> ids, const Tensor& out) const {
+  ops_.embed(weights_.embedding.tensor, ids, out);
+}
 
 bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
                       const std::atomic<bool>& cancelled, LayerRange layers) {
