@@ -20,7 +20,7 @@ int64_t square_side(const Json& config, const char* key, int64_t fallback, int64
   return side;
 }
 
-void refuse_unless(const Json& config, const char* key, const std::string& got, const std::string& expected) {
+void refuse_unless(const char* key, const std::string& got, const std::string& expected) {
   if (got != expected)
     throw Error(ErrorCode::kModelUnsupported, "config.json: vision_config." + std::string(key) + " is " + got +
                                                   "; Fovea's InternVL takes " + expected);
@@ -32,10 +32,9 @@ ClipTowerConfig intern_vit_config(const Json& vision_config, int64_t feature_lay
   const auto flag = [&](const char* key, bool fallback) {
     return std::string(vision_config.bool_or(key, fallback) ? "true" : "false");
   };
-  refuse_unless(vision_config, "norm_type", vision_config.string_or("norm_type", "layer_norm"), "layer_norm");
-  refuse_unless(vision_config, "use_qk_norm", flag("use_qk_norm", false), "false");
-  refuse_unless(vision_config, "use_absolute_position_embeddings", flag("use_absolute_position_embeddings", true),
-                "true");
+  refuse_unless("norm_type", vision_config.string_or("norm_type", "layer_norm"), "layer_norm");
+  refuse_unless("use_qk_norm", flag("use_qk_norm", false), "false");
+  refuse_unless("use_absolute_position_embeddings", flag("use_absolute_position_embeddings", true), "true");
   ClipTowerConfig c;
   c.n_layers = static_cast<int>(bounded(vision_config, "num_hidden_layers", 24, 1, kMaxLayers));
   c.d_model = bounded(vision_config, "hidden_size", 1024, 1, kMaxWidth);
