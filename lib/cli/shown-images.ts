@@ -1,3 +1,4 @@
+import { readImages } from "../engine/forward.js";
 import type { Message, StageReport } from "../index.js";
 import { loadImagePreprocessor } from "../vision/preprocess.js";
 import type { CliModel } from "./context.js";
@@ -10,13 +11,13 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
   // Some projectors make one row of a square of patches; the grid is that of the rows.
   const patches = Math.floor(tower.imageSize / tower.patchSize);
   const columns = imageRows < patches ** 2 ? Math.round(Math.sqrt(imageRows)) : patches;
-  const grid = { columns, rows: columns };
+  const sideOf = (pixels: number) => Math.floor((columns * pixels) / tower.imageSize);
   // A tower that keeps its class row puts it before the patches.
-  const classRows = imageRows - grid.columns * grid.rows;
+  const classRows = imageRows - columns * columns;
   const pictures = await seenPictures(model, messages);
   return pictures.map((picture, image) => ({
     picture,
-    grid,
+    grid: { columns: sideOf(picture.width), rows: sideOf(picture.height) },
     stages: stages.flatMap((stage) => {
       if (stage.layers !== undefined) return []; // acts on the KV cache
       const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
@@ -30,19 +31,18 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
 
 /** The pixels that the tower got, turned back into bytes. */
 async function seenPictures(model: CliModel, messages: Message[]): Promise<Picture[]> {
-  const { pixel_values: pixels } = await model.process(messages);
-  if (pixels === undefined) return [];
-  const [nImages = 0, , height = 0, width = 0] = pixels.shape;
-  const values = pixels.data; // (n_images, 3, height, width)
-  const [tile] = (await loadImagePreprocessor(model.info.path)).cut(width, height).tiles; // all are scaled alike
+  const images = readImages(await model.process(messages));
+  const [first] = images;
+  if (first === undefined) return [];
+  const [tile] = (await loadImagePreprocessor(model.info.path)).cut(first.width, first.height).tiles;
   if (tile === undefined) return [];
-  const { scale, offset } = tile;
-  const plane = height * width;
-  return Array.from({ length: nImages }, (_, image) => {
+  const { scale, offset } = tile; // all are scaled alike
+  return images.map(({ pixels, width, height }) => {
+    const plane = height * width;
     const data = new Uint8ClampedArray(plane * 3); // rounds and clamps
     for (let i = 0; i < plane * 3; ++i) {
       const channel = i % 3;
-      const value = values[(image * 3 + channel) * plane + Math.floor(i / 3)] as number;
+      const value = pixels[channel * plane + Math.floor(i / 3)] as number;
       data[i] = (value - (offset[channel] as number)) / (scale[channel] as number);
     }
     return { width, height, data: new Uint8Array(data.buffer) };

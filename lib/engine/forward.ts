@@ -1,7 +1,8 @@
 import { FoveaError } from "../errors.js";
 import type { NativeForwardRequest, NativeForwardResult, NativeImage } from "../native/binding.js";
+import type { Size } from "../vision/image-preprocessor.js";
 import { type DepthProfile, depthProfile } from "./depth-profile.js";
-import type { ForwardInputs, ForwardOptions, TensorInput } from "./inputs.js";
+import type { ForwardInputs, ForwardOptions, ModelInputs, TensorInput } from "./inputs.js";
 import type { StageReport } from "./reply.js";
 
 /** What `Model.forward` returns. */
@@ -35,7 +36,7 @@ export function readForward(inputs: ForwardInputs, options: ForwardOptions): Nat
     inputIds: toInt32(ids.data),
     attentionMask: mask === undefined ? new Uint8Array(ids.data.length).fill(1) : toMask(mask.data),
     batch: ids.shape[0] as number,
-    images: readImages(inputs.pixel_values),
+    images: readImages(inputs),
     plan: "",
     logitsToKeep: options.logitsToKeep ?? 0,
     taps: options.taps ?? false,
@@ -81,19 +82,34 @@ function checkTensor(name: string, tensor: unknown, rank: number): void {
   if (elements !== length) throw invalid(`${name} has ${length} elements, but its shape [${shape}] means ${elements}`);
 }
 
-function readImages(tensor: TensorInput<Float32Array> | undefined): NativeImage[] {
+/** The images of a request, one by one. */
+export function readImages({ pixel_values: tensor, pixel_sizes: sizes }: ModelInputs): NativeImage[] {
   if (tensor === undefined) return [];
-  checkTensor("pixel_values", tensor, 4);
-  const [n = 0, channels, height = 0, width = 0] = tensor.shape;
+  checkTensor("pixel_values", tensor, sizes === undefined ? 4 : 1);
   if (!(tensor.data instanceof Float32Array)) throw invalid("pixel_values.data must be a Float32Array");
-  if (channels !== 3)
-    throw invalid(`pixel_values has the shape [${tensor.shape}]; expected [images, 3, height, width]`);
-  const size = 3 * height * width;
-  return Array.from({ length: n }, (_, i) => ({
-    pixels: tensor.data.subarray(i * size, (i + 1) * size),
-    width,
-    height,
-    key: "",
+  let at = 0;
+  const images = readSizes(tensor, sizes).map(({ width, height }) => {
+    const pixels = tensor.data.subarray(at, at + 3 * height * width);
+    at += 3 * height * width;
+    return { pixels, width, height, key: "" };
+  });
+  if (at === tensor.data.length) return images;
+  throw invalid(`pixel_values has ${tensor.data.length} numbers; the images of pixel_sizes have ${at}`);
+}
+
+function readSizes({ shape }: TensorInput, sizes: TensorInput<Int32Array> | undefined): Size[] {
+  if (sizes === undefined) {
+    const [n = 0, channels, height = 0, width = 0] = shape;
+    if (channels !== 3) throw invalid(`pixel_values has the shape [${shape}]; expected [images, 3, height, width]`);
+    return Array.from({ length: n }, () => ({ width, height }));
+  }
+  checkTensor("pixel_sizes", sizes, 2);
+  const { data } = sizes;
+  const isSize = data instanceof Int32Array && sizes.shape[1] === 2 && data.every((side) => side > 0);
+  if (!isSize) throw invalid("pixel_sizes must hold height and width of each image, above 0, as an Int32Array");
+  return Array.from({ length: data.length / 2 }, (_, i) => ({
+    height: data[2 * i] as number,
+    width: data[2 * i + 1] as number,
   }));
 }
 

@@ -13,8 +13,13 @@ export interface ModelInputs {
   input_ids: TensorInput<Int32Array | BigInt64Array>;
   /** (batch, rows): 1 for rows that count; default all. */
   attention_mask?: TensorInput<Int32Array | BigInt64Array | Uint8Array>;
-  /** (images, 3, height, width), normalised. */
+  /** (images, 3, height, width), normalised; (numbers) with `pixel_sizes`. */
   pixel_values?: TensorInput<Float32Array>;
+  /**
+   * (images, 2): height and width of each image, where they differ. Then pixel_values holds (3, height, width) of one
+   * image after another.
+   */
+  pixel_sizes?: TensorInput<Int32Array>;
 }
 
 /** Inputs of `Model.forward`. */

@@ -30,6 +30,7 @@ import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./
 import { imageKey } from "./image-key.js";
 import type { ForwardInputs, ForwardOptions, ModelInputs } from "./inputs.js";
 import type { Reply, StreamEvent } from "./reply.js";
+import { shareRows } from "./share-rows.js";
 import type { TextIo } from "./text-io.js";
 import { Transcript } from "./transcript.js";
 
@@ -187,13 +188,20 @@ export class Model {
     };
     const [first] = images;
     if (first === undefined) return inputs;
+    const isOneSize = images.every(({ width, height }) => width === first.width && height === first.height);
     const data = new Float32Array(images.reduce((sum, { pixels }) => sum + pixels.length, 0));
     let at = 0;
     for (const { pixels } of images) {
       data.set(pixels, at);
       at += pixels.length;
     }
-    return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+    if (isOneSize) return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+    const sizes = Int32Array.from(images.flatMap(({ width, height }) => [height, width]));
+    return {
+      ...inputs,
+      pixel_values: { data, shape: [data.length] },
+      pixel_sizes: { data: sizes, shape: [images.length, 2] },
+    };
   }
 
   /**
@@ -264,12 +272,11 @@ export class Model {
     return { inputIds, images: pixels, shape: { textRows: inputIds.length - visualRows, images: rows } };
   }
 
-  /** Of all sequences together; images of one call are of one size. */
+  /** Of all sequences together. */
   #shapeOf({ inputIds, attentionMask, images }: NativeForwardRequest): PromptShape {
     const counted = inputIds.filter((_, row) => attentionMask[row] === 1);
     const visualRows = counted.filter((id) => id === this.info.imageTokenId).length;
-    const rows = images.map(() => Math.floor(visualRows / images.length));
-    return { textRows: counted.length - visualRows, images: rows };
+    return { textRows: counted.length - visualRows, images: shareRows(visualRows, images) };
   }
 
   /** Milliseconds of a made-up prompt up to its first token. */

@@ -8,8 +8,8 @@ import { readBox, readFilter, readFlag, readNumber, readScaling, readSide } from
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
 
 /** Mean and deviation of the images that CLIP was trained on, CLIPImageProcessor's defaults. */
-const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
-const clipStd: [number, number, number] = [0.26862954, 0.26130258, 0.27577711];
+export const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
+export const clipStd: [number, number, number] = [0.26862954, 0.26130258, 0.27577711];
 
 /** The preprocessing that CLIPImageProcessor of transformers does, and LlavaProcessor's count of rows. */
 export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {

@@ -1,10 +1,14 @@
 import { createClipPreprocessor } from "./clip.js";
 import { createIdefics3Preprocessor } from "./idefics3.js";
 import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
+import { createQwen2VlPreprocessor } from "./qwen2-vl.js";
 
 /** Image preprocessing by the `model_type` of config.json. One line per family. */
 export const imageFamilies: ReadonlyMap<string, (config: ImageConfig) => ImagePreprocessor> = new Map([
   ["idefics3", createIdefics3Preprocessor],
   ["llava", createClipPreprocessor],
+  ["qwen2_5_vl", createQwen2VlPreprocessor],
+  ["qwen2_vl", createQwen2VlPreprocessor],
+  ["qwen3_vl", createQwen2VlPreprocessor],
   ["smolvlm", createIdefics3Preprocessor],
 ]);

@@ -4,6 +4,7 @@
 #include "io/json.h"
 #include "model/families/idefics3.h"
 #include "model/families/llava.h"
+#include "model/families/qwen_vl.h"
 #include "model/model.h"
 
 namespace fovea {
@@ -15,6 +16,9 @@ const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
       {"idefics3", load_idefics3},
       {"llava", load_llava},
+      {"qwen2_5_vl", load_qwen2_5_vl},
+      {"qwen2_vl", load_qwen2_vl},
+      {"qwen3_vl", load_qwen3_vl},
       {"smolvlm", load_idefics3},
   };
   return kFamilies;

@@ -6,30 +6,42 @@
 
 namespace fovea {
 
-DecoderConfig llama_config(const Json& text_config) {
+namespace {
+
+// transformers 5 calls the decoders of Qwen2-VL and Qwen3-VL qwen2_vl_text and qwen3_vl_text.
+bool is_a(const Json& text_config, const char* type) {
+  return text_config.string_or("model_type", "llama").starts_with(type);
+}
+
+}  // namespace
+
+DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& defaults) {
   DecoderConfig c;
-  c.n_layers = static_cast<int>(bounded(text_config, "num_hidden_layers", 32, 1, kMaxLayers));
-  c.d_model = bounded(text_config, "hidden_size", 4096, 1, kMaxWidth);
-  c.d_ff = bounded(text_config, "intermediate_size", 11008, 1, kMaxWidth);
-  c.n_heads = bounded(text_config, "num_attention_heads", 32, 1, kMaxHeads);
-  c.n_kv_heads = bounded(text_config, "num_key_value_heads", c.n_heads, 1, kMaxHeads);
-  c.vocab = bounded(text_config, "vocab_size", 32000, 1, kMaxVocab);
-  c.context = bounded(text_config, "max_position_embeddings", 2048, 1, kMaxContext);
-  c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", 1e-6));
+  c.n_layers = static_cast<int>(bounded(text_config, "num_hidden_layers", defaults.n_layers, 1, kMaxLayers));
+  c.d_model = bounded(text_config, "hidden_size", defaults.d_model, 1, kMaxWidth);
+  c.d_ff = bounded(text_config, "intermediate_size", defaults.d_ff, 1, kMaxWidth);
+  c.n_heads = bounded(text_config, "num_attention_heads", defaults.n_heads, 1, kMaxHeads);
+  c.n_kv_heads = bounded(text_config, "num_key_value_heads", defaults.n_kv_heads > 0 ? defaults.n_kv_heads : c.n_heads, 1,
+                         kMaxHeads);
+  c.vocab = bounded(text_config, "vocab_size", defaults.vocab, 1, kMaxVocab);
+  c.context = bounded(text_config, "max_position_embeddings", defaults.context, 1, kMaxContext);
+  c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", defaults.rms_eps));
   c.activation = parse_activation(text_config, "hidden_act", "silu");
   if (c.n_heads % c.n_kv_heads != 0) text_config.refuse("num_key_value_heads", "a divisor of num_attention_heads");
-  if (!text_config.has("head_dim") && c.d_model % c.n_heads != 0)
+  if (!text_config.has("head_dim") && defaults.d_head == 0 && c.d_model % c.n_heads != 0)
     text_config.refuse("num_attention_heads", "a divisor of hidden_size");
-  c.d_head = bounded(text_config, "head_dim", c.d_model / c.n_heads, 2, kMaxHeadWidth);
+  c.d_head = bounded(text_config, "head_dim", defaults.d_head > 0 ? defaults.d_head : c.d_model / c.n_heads, 2,
+                     kMaxHeadWidth);
   if (c.d_head % 2 != 0) text_config.refuse("head_dim", "an even number");
-  c.inv_freq = rope_frequencies(text_config, c.d_head);
+  c.inv_freq = rope_frequencies(text_config, c.d_head, defaults.rope_theta);
+  c.qk_norm = is_a(text_config, "qwen3");
   return c;
 }
 
 DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Json& text_config,
                              const std::string& prefix, bool tied, const std::string& head_name) {
   // Qwen2 has biases on q, k and v whatever its config says, and none on o.
-  const bool qwen2 = text_config.string_or("model_type", "llama").starts_with("qwen2");
+  const bool qwen2 = is_a(text_config, "qwen2");
   const bool attention_bias = qwen2 || text_config.bool_or("attention_bias", false);
   const bool mlp_bias = text_config.bool_or("mlp_bias", false);
   const int64_t q_width = c.n_heads * c.d_head, kv_width = c.n_kv_heads * c.d_head;
@@ -46,6 +58,8 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
     l.q_bias = weights.vector_if(attention_bias, attention + "q_proj.bias", q_width);
     l.k_bias = weights.vector_if(attention_bias, attention + "k_proj.bias", kv_width);
     l.v_bias = weights.vector_if(attention_bias, attention + "v_proj.bias", kv_width);
+    l.q_norm = weights.vector_if(c.qk_norm, attention + "q_norm.weight", c.d_head);
+    l.k_norm = weights.vector_if(c.qk_norm, attention + "k_norm.weight", c.d_head);
     l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width);
     l.o_bias = weights.vector_if(attention_bias && !qwen2, attention + "o_proj.bias", c.d_model);
     l.post_norm = weights.vector(layer + "post_attention_layernorm.weight", c.d_model);

@@ -29,11 +29,11 @@ void scale_llama3(const Json& rope, const Json& text_config, std::vector<float>&
 
 }  // namespace
 
-std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
+std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head, double default_theta) {
   const Json* parameters = text_config.get("rope_parameters");
   const Json* scaling = parameters != nullptr ? parameters : text_config.get("rope_scaling");
-  const double default_theta = text_config.number_or("rope_theta", 10000.0);
-  const double theta = parameters != nullptr ? parameters->number_or("rope_theta", default_theta) : default_theta;
+  const double outer = text_config.number_or("rope_theta", default_theta);
+  const double theta = parameters != nullptr ? parameters->number_or("rope_theta", outer) : outer;
   if (!(theta > 0 && std::isfinite(theta))) text_config.refuse("rope_theta", "a number above 0");
 
   std::vector<float> inv_freq;
@@ -49,7 +49,7 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
     for (float& frequency : inv_freq) frequency /= factor;
   } else if (type == "llama3") {
     scale_llama3(*scaling, text_config, inv_freq);
-  } else if (type != "default") {
+  } else if (type != "default" && type != "mrope") {  // that one has the same frequencies
     throw Error(ErrorCode::kModelUnsupported,
                 "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear and llama3");
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/projector/projector.h"
+#include "model/projector/squares.h"
 #include "ops/device_array.h"
 #include "ops/ops.h"
 
@@ -20,14 +21,8 @@ class PixelShuffle final : public Projector {
 
   int64_t fold() const override { return fold_; }
 
-  // Inside a square, patches follow one another row by row.
   void forward(const Tensor& features, int64_t columns, const Tensor& out) override {
-    std::vector<int32_t> order;
-    for (int64_t top = 0; top < features.rows() / columns; top += fold_)
-      for (int64_t left = 0; left < columns; left += fold_)
-        for (int64_t row = top; row < top + fold_; ++row)
-          for (int64_t column = left; column < left + fold_; ++column)
-            order.push_back(static_cast<int32_t>(row * columns + column));
+    const std::vector<int32_t> order = square_order(features.rows(), columns, fold_);
     const Tensor patches = squares_.resize(ops_, {features.rows(), features.row_elements()});
     ops_.gather_rows(features, order, patches);
     const Tensor squares(patches.data, patches.dtype, patches.device, {out.rows(), weight_->inputs()});
