@@ -177,6 +177,7 @@
       "native/test/test_score.cc",
       "native/test/test_score_steps.cc",
       "native/test/test_gather.cc",
+      "native/test/test_positions.cc",
       "native/test/test_image_cache.cc",
       "native/test/test_plan.cc",
       "native/test/test_steps.cc",

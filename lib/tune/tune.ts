@@ -1,7 +1,7 @@
 import { readImages } from "../engine/forward.js";
 import type { ModelInputs } from "../engine/inputs.js";
-import { shareRows } from "../engine/share-rows.js";
 import type { Model, ModelInfo } from "../engine/model.js";
+import { shareRows } from "../engine/share-rows.js";
 import { FoveaError } from "../errors.js";
 import { replyOf } from "../eval/ask-cell.js";
 import type { Question, QuestionSet } from "../eval/question.js";

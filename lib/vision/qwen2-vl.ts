@@ -28,7 +28,9 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
       throw new FoveaError(
         "ERR_FOVEA_IMAGE",
         `Image ${index}: ${width} x ${height} does not fit this model, which takes ` +
-          (resizes ? `sides that differ at most ${maxRatio} times.` : `multiples of ${unit} pixels and resizes nothing.`) +
+          (resizes
+            ? `sides that differ at most ${maxRatio} times.`
+            : `multiples of ${unit} pixels and resizes nothing.`) +
           " Crop it.",
       );
     }

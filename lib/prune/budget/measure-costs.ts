@@ -2,7 +2,7 @@ import { FoveaError } from "../../errors.js";
 import type { LoweredPlan, PlanStage, RowStage } from "../plan.js";
 import { isFree, stageAtShare } from "../stage-at-share.js";
 import { lowerPlan } from "../validate-plan.js";
-import type { CostFacts, PromptShape } from "./cost-facts.js";
+import { type CostFacts, type PromptShape, towerRowsEach } from "./cost-facts.js";
 import type { CostModel, Line } from "./cost-model.js";
 import { fitLine } from "./fit-line.js";
 import { predictRows } from "./predict-rows.js";
@@ -32,7 +32,9 @@ export async function measureCosts(probe: CostProbe, facts: CostFacts): Promise<
   const two = prompt(2, facts);
   const cases: [PromptShape, LoweredPlan][] = [
     ...[1, 0.75, 0.5, 0.25].map((ratio): [PromptShape, LoweredPlan] => [one, uniform({ hook: "projected" }, ratio)]),
-    [one, uniform({ hook: "vision-layer", layer: 0 }, 0.5)],
+    ...(towerRowsEach(facts) === 1
+      ? [[one, uniform({ hook: "vision-layer", layer: 0 }, 0.5)] as [PromptShape, LoweredPlan]]
+      : []), // rows may leave inside the tower
     ...(2 * facts.imageRows + two.textRows < facts.contextLength
       ? [[two, uniform({ hook: "projected" }, 1)] as [PromptShape, LoweredPlan]]
       : []),

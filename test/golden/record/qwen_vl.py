@@ -56,7 +56,7 @@ MODELS = {
         config=T.Qwen3VLConfig, model=T.Qwen3VLForConditionalGeneration, processor=T.Qwen3VLProcessor, tied=True,
         text={k: v for k, v in TEXT.items() if k != "use_sliding_window"} | dict(head_dim=16, rope_parameters=dict(
             rope_type="default", rope_theta=7000.0, mrope_section=[4, 2, 2], mrope_interleaved=True)),
-        vision=VISION | dict(depth=4, hidden_size=32, intermediate_size=40, out_hidden_size=48,
+        vision=VISION | dict(depth=4, hidden_size=16, intermediate_size=40, out_hidden_size=48,
                              num_position_embeddings=25, deepstack_visual_indexes=[0, 1, 2]),
     ),
 }  # fmt: skip
