@@ -170,6 +170,7 @@
       "native/test/test_ops.cc",
       "native/test/test_attention.cc",
       "native/test/test_prefix_cache.cc",
+      "native/test/test_qwen_vl.cc",
       "native/test/test_prune.cc",
       "native/test/test_coverage.cc",
       "native/test/test_dpp.cc",

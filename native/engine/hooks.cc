@@ -45,9 +45,9 @@ void PrefillHook::before_layer(int layer, RowStream& stream) {
   for (size_t i = 0; i < sessions_.size(); ++i) {
     const Sequence& sequence = stream.sequences[i];
     int32_t& next = sessions_[i]->next_position[static_cast<size_t>(layer)];  // behind the rows that are cached
-    next = std::max(next, next_position(std::span(stream.positions)
-                                            .subspan(static_cast<size_t>(sequence.begin),
-                                                     static_cast<size_t>(sequence.count))));
+    next = std::max(
+        next, next_position(std::span(stream.positions)
+                                .subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count))));
   }
 }
 

@@ -14,7 +14,7 @@ namespace fovea {
 // The rows that entered decoder layer 0, and what runs: where no stage acts deeper, all that the keys and values of a
 // causal decoder depend on, each row's on the rows up to it. Token ids or pictures need not be compared.
 struct DecoderInput {
-  std::vector<SubLayers> run;      // (n_layers)
+  std::vector<SubLayers> run;       // (n_layers)
   std::vector<Position> positions;  // (n)
   std::vector<float> rows;          // (n, d_model), or the rows and behind them what decoder layers add to them
 

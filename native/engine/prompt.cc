@@ -47,8 +47,8 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
   return spans;
 }
 
-// Where the rows of an unpruned prompt of n rows stand. On grids, a picture begins one beyond all rows before it, and its
-// rows count up from there, down and across.
+// Where the rows of an unpruned prompt of n rows stand. On grids, a picture begins one beyond all rows before it, and
+// its rows count up from there, down and across.
 std::vector<Position> prompt_positions(int64_t n, std::span<const Span> spans, const ImageRows& images, bool on_grids) {
   std::vector<Position> positions;
   positions.reserve(static_cast<size_t>(n));
@@ -92,10 +92,11 @@ void fold_tap(int64_t fold, int64_t columns, TapValue& value) {
   value.numbers = std::move(sums);
 }
 
-// A projector that folds squares of patches needs them all.
+// A projector that folds squares of patches needs them all. A stage without steps made the picture smaller.
 void refuse_stages_before_fold(const LoweredPlan& plan, int64_t fold) {
   for (const PlanStage& stage : plan.stages)
-    if (stage.hook == Hook::kPixels || stage.hook == Hook::kVisionLayer || stage.hook == Hook::kVisionOut)
+    if (!stage.steps.empty() &&
+        (stage.hook == Hook::kPixels || stage.hook == Hook::kVisionLayer || stage.hook == Hook::kVisionOut))
       throw Error(ErrorCode::kPlan, "stage " + stage.name + " acts at the hook " + hook_name(stage.hook) +
                                         "; this model's projector makes one row of " + std::to_string(fold) + " x " +
                                         std::to_string(fold) +
@@ -202,8 +203,8 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
     const Tensor rows = features.slice(left, count);
     if (rows.data != output.data) move_up(ops, output.slice(0, count), rows);
     left += count;
-    const Tensor projected =
-        image->projected.resize(ops, {count / (fold * fold), model.decoder->config().d_model * (1 + model.projector->planes())});
+    const Tensor projected = image->projected.resize(
+        ops, {count / (fold * fold), model.decoder->config().d_model * (1 + model.projector->planes())});
     model.projector->forward(rows, columns, projected);
     if (!ops.all_finite(projected))
       throw Error(ErrorCode::kNumeric,
@@ -213,6 +214,8 @@ bool ImageRows::encode_pass(Model& model, std::span<const ImageInput> images, co
       image->taps.raster.columns = columns / fold;
       image->kept.resize(static_cast<size_t>(image->prompt_rows));
       std::iota(image->kept.begin(), image->kept.end(), 0);
+      for (StageReport& report : image->reports)
+        report.images = {{image->prompt_rows, image->prompt_rows, keep_lists ? image->kept : std::vector<int32_t>()}};
     }
     encoded[i] = image;
   }

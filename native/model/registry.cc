@@ -14,12 +14,8 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
-      {"idefics3", load_idefics3},
-      {"llava", load_llava},
-      {"qwen2_5_vl", load_qwen2_5_vl},
-      {"qwen2_vl", load_qwen2_vl},
-      {"qwen3_vl", load_qwen3_vl},
-      {"smolvlm", load_idefics3},
+      {"idefics3", load_idefics3}, {"llava", load_llava},       {"qwen2_5_vl", load_qwen2_5_vl},
+      {"qwen2_vl", load_qwen2_vl}, {"qwen3_vl", load_qwen3_vl}, {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }

@@ -44,8 +44,8 @@ void compact(std::vector<T>& values, int64_t begin, std::span<const int32_t> row
 }  // namespace
 
 void compact_positions(RowStream& stream, const Sequence& sequence) {
-  const auto positions = std::span(stream.positions)
-                             .subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count));
+  const auto positions =
+      std::span(stream.positions).subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count));
   int32_t next = 0;
   size_t row = 0;
   const auto line_until = [&](int64_t end) {

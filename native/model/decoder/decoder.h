@@ -28,9 +28,9 @@ struct DecoderConfig {
   int64_t context = 0;  // rows a sequence may have
   float rms_eps = 0;
   Activation activation = Activation::kSilu;
-  std::vector<float> inv_freq;   // (d_head / 2) radians per position
+  std::vector<float> inv_freq;    // (d_head / 2) radians per position
   std::vector<Axis> rope_axes{};  // (d_head / 2) what each turns with (M-RoPE); empty: positions are on a line
-  bool qk_norm = false;          // queries and keys are normed, head by head
+  bool qk_norm = false;           // queries and keys are normed, head by head
 };
 
 // Biases are empty where the model has none.

@@ -21,8 +21,8 @@ DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& default
   c.d_model = bounded(text_config, "hidden_size", defaults.d_model, 1, kMaxWidth);
   c.d_ff = bounded(text_config, "intermediate_size", defaults.d_ff, 1, kMaxWidth);
   c.n_heads = bounded(text_config, "num_attention_heads", defaults.n_heads, 1, kMaxHeads);
-  c.n_kv_heads = bounded(text_config, "num_key_value_heads", defaults.n_kv_heads > 0 ? defaults.n_kv_heads : c.n_heads, 1,
-                         kMaxHeads);
+  c.n_kv_heads = bounded(text_config, "num_key_value_heads", defaults.n_kv_heads > 0 ? defaults.n_kv_heads : c.n_heads,
+                         1, kMaxHeads);
   c.vocab = bounded(text_config, "vocab_size", defaults.vocab, 1, kMaxVocab);
   c.context = bounded(text_config, "max_position_embeddings", defaults.context, 1, kMaxContext);
   c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", defaults.rms_eps));
@@ -30,8 +30,8 @@ DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& default
   if (c.n_heads % c.n_kv_heads != 0) text_config.refuse("num_key_value_heads", "a divisor of num_attention_heads");
   if (!text_config.has("head_dim") && defaults.d_head == 0 && c.d_model % c.n_heads != 0)
     text_config.refuse("num_attention_heads", "a divisor of hidden_size");
-  c.d_head = bounded(text_config, "head_dim", defaults.d_head > 0 ? defaults.d_head : c.d_model / c.n_heads, 2,
-                     kMaxHeadWidth);
+  c.d_head =
+      bounded(text_config, "head_dim", defaults.d_head > 0 ? defaults.d_head : c.d_model / c.n_heads, 2, kMaxHeadWidth);
   if (c.d_head % 2 != 0) text_config.refuse("head_dim", "an even number");
   c.inv_freq = rope_frequencies(text_config, c.d_head, defaults.rope_theta);
   c.qk_norm = is_a(text_config, "qwen3");

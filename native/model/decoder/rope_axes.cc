@@ -13,8 +13,8 @@ std::vector<Axis> rope_axes(const Json& text_config, int64_t d_head, RopeSection
   const bool is_stated = rope != nullptr && rope->has("mrope_section");
   const auto refuse = [&] {
     (is_stated ? *rope : text_config)
-        .refuse("mrope_section", "three counts of frequencies that add up to " + std::to_string(half) +
-                                     ", half the width of a head");
+        .refuse("mrope_section",
+                "three counts of frequencies that add up to " + std::to_string(half) + ", half the width of a head");
   };
   if (is_stated) {
     const Json::Array& stated = rope->required_array("mrope_section").array();

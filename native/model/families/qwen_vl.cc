@@ -44,9 +44,8 @@ void load(Model& model, const Json& config, const LoadOptions& options, const Ge
   const Json& text_config = own != nullptr ? *own : config;
   const std::string& text_type = text_config.required_string("model_type");
   if (!text_type.starts_with(generation.type))
-    throw Error(ErrorCode::kModelUnsupported, "config.json: text_config.model_type is \"" + text_type +
-                                                  "\"; Fovea's " + generation.type + " takes \"" + generation.type +
-                                                  "_text\"");
+    throw Error(ErrorCode::kModelUnsupported, "config.json: text_config.model_type is \"" + text_type + "\"; Fovea's " +
+                                                  generation.type + " takes \"" + generation.type + "_text\"");
   if (text_config.bool_or("use_sliding_window", false))
     throw Error(ErrorCode::kModelUnsupported,
                 "config.json: use_sliding_window is true; Fovea's decoder attends to all rows");

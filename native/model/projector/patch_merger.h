@@ -1,6 +1,6 @@
-// The merger of Qwen-VL: squares of patches become one long row each, and a two-layer MLP makes it a row of the decoder.
-// Qwen3-VL has several, each with features of its own: the rows of all but the first are added to the decoder's stream
-// further down (DeepStack).
+// The merger of Qwen-VL: squares of patches become one long row each, and a two-layer MLP makes it a row of the
+// decoder. Qwen3-VL has several, each with features of its own: the rows of all but the first are added to the
+// decoder's stream further down (DeepStack).
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@
 namespace fovea {
 
 struct MergerWeights {
-  bool norms_squares = false;             // rather than each patch
-  DeviceArray norm_weight, norm_bias;     // (d_features of one merger), times fold^2 if norms_squares; no bias: RMSNorm
+  bool norms_squares = false;          // rather than each patch
+  DeviceArray norm_weight, norm_bias;  // (d_features of one merger), times fold^2 if norms_squares; no bias: RMSNorm
   std::unique_ptr<PackedMatrix> linear_1;  // (fold^2 * d, fold^2 * d)
   std::unique_ptr<PackedMatrix> linear_2;  // (d_model, fold^2 * d)
   DeviceArray bias_1, bias_2;

@@ -48,8 +48,7 @@ std::vector<int> read_layers(const Json& config, const char* key, int n_layers, 
   }
   for (const Json& item : config.required_array(key).array()) {
     const std::optional<int64_t> layer = item.integer();
-    if (!layer || *layer < (layers.empty() ? 0 : layers.back() + 1) || *layer >= n_layers)
-      config.refuse(key, expected);
+    if (!layer || *layer < (layers.empty() ? 0 : layers.back() + 1) || *layer >= n_layers) config.refuse(key, expected);
     layers.push_back(static_cast<int>(*layer));
   }
   return layers;

@@ -11,7 +11,7 @@
 namespace fovea {
 namespace {
 
-constexpr float kNormEps = 1e-6F;                   // in the code of these models, not in their configs
+constexpr float kNormEps = 1e-6F;                  // in the code of these models, not in their configs
 constexpr int64_t kMaxPatches = int64_t{1} << 16;  // of a picture; what published models make of the largest one
 constexpr int64_t kUsualSquares = 16;              // along a side of the picture that costs are measured with
 
@@ -31,20 +31,23 @@ QwenTower::QwenTower(Ops& ops, QwenTowerConfig config, QwenTowerWeights weights)
 
 TowerFacts QwenTower::facts() const {
   const int64_t side = kUsualSquares * config_.fold;
-  return {config_.n_layers, config_.d_model, config_.n_heads, config_.d_ff, side * side, side * config_.patch_size,
-          config_.patch_size, /*has_class_row=*/false};
+  return {config_.n_layers, config_.d_model,           config_.n_heads,    config_.d_ff,
+          side * side,      side * config_.patch_size, config_.patch_size, /*has_class_row=*/false};
 }
 
 int64_t QwenTower::rows_of(int64_t width, int64_t height) const {
   const int64_t unit = config_.patch_size * config_.fold;
-  const auto fits = [&](int64_t side) { return side > 0 && side % unit == 0 && side / config_.patch_size <= kMaxPatches; };
+  const auto fits = [&](int64_t side) {
+    return side > 0 && side % unit == 0 && side / config_.patch_size <= kMaxPatches;
+  };
   const int64_t rows = fits(width) && fits(height) ? (height / config_.patch_size) * (width / config_.patch_size) : 0;
   if (rows == 0 || rows > kMaxPatches)
-    throw Error(ErrorCode::kInvalidArgument,
-                "pixel_values hold an image of " + std::to_string(width) + "x" + std::to_string(height) +
-                    " pixels; this vision tower takes sides that are multiples of " + std::to_string(unit) +
-                    " and at most " + std::to_string(kMaxPatches) + " patches. Use the model folder's own "
-                    "preprocessor_config.json.");
+    throw Error(ErrorCode::kInvalidArgument, "pixel_values hold an image of " + std::to_string(width) + "x" +
+                                                 std::to_string(height) +
+                                                 " pixels; this vision tower takes sides that are multiples of " +
+                                                 std::to_string(unit) + " and at most " + std::to_string(kMaxPatches) +
+                                                 " patches. Use the model folder's own "
+                                                 "preprocessor_config.json.");
   return rows;
 }
 
@@ -176,7 +179,8 @@ void QwenTower::attend(const RowStream& stream, const Windows* windows, const To
     ops_.gather_rows(heads, windows->order, sorted);
     return sorted;
   };
-  const Tensor q = together(attention.q, window_q_), k = together(attention.k, window_k_), values = together(v, window_v_);
+  const Tensor q = together(attention.q, window_q_), k = together(attention.k, window_k_),
+               values = together(v, window_v_);
   const Tensor attended = window_out_.resize(ops_, {q.shape[0], q.shape[1], q.shape[2]});
   int64_t begin = 0;
   for (int64_t length : windows->lengths) {

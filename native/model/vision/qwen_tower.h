@@ -1,6 +1,6 @@
-// The vision transformers of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: pictures of any size, patches turned by where they stand,
-// pre-norm blocks. Qwen2.5-VL lets most layers attend in windows and has RMSNorm and a gated FFN; Qwen3-VL adds learned
-// positions, stretched to the picture's grid, and hands out features of layers on the way (DeepStack).
+// The vision transformers of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: pictures of any size, patches turned by where they
+// stand, pre-norm blocks. Qwen2.5-VL lets most layers attend in windows and has RMSNorm and a gated FFN; Qwen3-VL adds
+// learned positions, stretched to the picture's grid, and hands out features of layers on the way (DeepStack).
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,13 @@ struct QwenTowerConfig {
   int64_t frames = 0;  // that a patch spans; a picture stands still
   int64_t fold = 0;    // of the merger behind the tower: sides of pictures are multiples of patch_size * fold
   Activation activation = Activation::kQuickGelu;
-  bool rms_norm = false;         // else LayerNorm
-  bool gated = false;            // FFN
+  bool rms_norm = false;  // else LayerNorm
+  bool gated = false;     // FFN
   bool patch_bias = false;
   float rope_theta = 10000;
-  int64_t window = 0;            // patches along a window's side; 0: every layer attends to the whole picture
+  int64_t window = 0;              // patches along a window's side; 0: every layer attends to the whole picture
   std::vector<int> full_layers{};  // of a tower with windows: those that attend to the whole picture
-  int64_t table_side = 0;        // learned positions; 0: none
+  int64_t table_side = 0;          // learned positions; 0: none
   std::vector<int> deep_layers{};  // ascending; their outputs are features too
 
   int64_t d_head() const { return d_model / n_heads; }
@@ -37,13 +37,13 @@ struct QwenTowerConfig {
 
 // Norms without a bias are RMSNorm.
 struct QwenTowerLayer {
-  DeviceArray norm1_weight, norm1_bias;              // (d_model)
-  std::vector<std::unique_ptr<PackedMatrix>> qkv;    // three of (d_model, d_model)
-  DeviceArray qkv_bias;                              // (3 * d_model)
-  std::unique_ptr<PackedMatrix> out;                 // (d_model, d_model)
-  DeviceArray out_bias;                              // (d_model)
-  DeviceArray norm2_weight, norm2_bias;              // (d_model)
-  std::unique_ptr<PackedMatrix> up, down;            // (d_ff, d_model), gate and up (2 * d_ff, d_model); (d_model, d_ff)
+  DeviceArray norm1_weight, norm1_bias;            // (d_model)
+  std::vector<std::unique_ptr<PackedMatrix>> qkv;  // three of (d_model, d_model)
+  DeviceArray qkv_bias;                            // (3 * d_model)
+  std::unique_ptr<PackedMatrix> out;               // (d_model, d_model)
+  DeviceArray out_bias;                            // (d_model)
+  DeviceArray norm2_weight, norm2_bias;            // (d_model)
+  std::unique_ptr<PackedMatrix> up, down;          // (d_ff, d_model), gate and up (2 * d_ff, d_model); (d_model, d_ff)
   DeviceArray up_bias, down_bias;
 };
 
@@ -84,8 +84,8 @@ class QwenTower final : public VisionTower {
   Ops& ops_;
   QwenTowerConfig config_;
   QwenTowerWeights weights_;
-  std::vector<float> inv_freq_;  // (d_head / 2)
-  std::vector<Axis> axes_;       // (d_head / 2)
+  std::vector<float> inv_freq_;                                                                      // (d_head / 2)
+  std::vector<Axis> axes_;                                                                           // (d_head / 2)
   DeviceArray patches_, hidden_, stretched_, rope_, normed_, q_, k_, v_, attended_, inner_, gated_;  // scratch
   DeviceArray window_q_, window_k_, window_v_, window_out_;
 };
