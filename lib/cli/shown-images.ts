@@ -1,3 +1,4 @@
+import { readImages } from "../engine/forward.js";
 import type { Message, StageReport } from "../index.js";
 import type { CliModel } from "./context.js";
 import type { Picture } from "./dim-dropped.js";
@@ -9,14 +10,13 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
   // Some projectors make one row of a square of patches; the grid is that of the rows.
   const patches = Math.floor(tower.imageSize / tower.patchSize);
   const columns = imageRows < patches ** 2 ? Math.round(Math.sqrt(imageRows)) : patches;
-  const grid = { columns, rows: columns };
+  const sideOf = (pixels: number) => Math.floor((columns * pixels) / tower.imageSize);
   const { pictures, inTiles } = await seenPictures(model, messages);
   // A tower that keeps its class row puts it before the patches. Behind them are rows of tiles.
-  const classRows = inTiles ? 0 : imageRows - grid.columns * grid.rows;
-  const isShown = (row: number) => row >= classRows && row < classRows + grid.columns * grid.rows;
+  const classRows = inTiles ? 0 : imageRows - columns * columns;
   return pictures.map((picture, image) => ({
     picture,
-    grid,
+    grid: { columns: sideOf(picture.width), rows: sideOf(picture.height) },
     stages: stages.flatMap((stage) => {
       if (stage.layers !== undefined) return []; // acts on the KV cache
       const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
@@ -28,24 +28,16 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
 
 /** The pixels that the tower got, turned back into bytes. Of a picture that it also sees in tiles, those of the whole. */
 async function seenPictures(model: CliModel, messages: Message[]): Promise<{ pictures: Picture[]; inTiles: boolean }> {
-  const { pixel_values: pixels, image_tiles: tiles } = await model.process(messages);
-  const inTiles = tiles !== undefined;
-  if (pixels === undefined) return { pictures: [], inTiles };
-  const [nTiles = 0, , height = 0, width = 0] = pixels.shape;
-  let next = 0;
-  const wholes = [];
-  for (const n of inTiles ? [...tiles.data].map(Number) : Array<number>(nTiles).fill(1)) {
-    wholes.push(next);
-    next += n;
-  }
-  const values = pixels.data; // (n_images, 3, height, width)
+  const images = readImages(await model.process(messages));
+  const inTiles = images.some(({ picture }) => picture !== undefined);
+  if (images.length === 0) return { pictures: [], inTiles };
   const { scale, offset } = model.pixelScaling();
-  const plane = height * width;
-  const pictures = wholes.map((image) => {
+  const pictures = images.map(({ pixels, width, height }) => {
+    const plane = height * width;
     const data = new Uint8ClampedArray(plane * 3); // rounds and clamps
     for (let i = 0; i < plane * 3; ++i) {
       const channel = i % 3;
-      const value = values[(image * 3 + channel) * plane + Math.floor(i / 3)] as number;
+      const value = pixels[channel * plane + Math.floor(i / 3)] as number;
       data[i] = (value - (offset[channel] as number)) / (scale[channel] as number);
     }
     return { width, height, data: new Uint8Array(data.buffer) };

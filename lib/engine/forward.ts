@@ -1,7 +1,8 @@
 import { FoveaError } from "../errors.js";
 import type { NativeForwardRequest, NativeForwardResult, NativeImage } from "../native/binding.js";
+import type { Size } from "../vision/image-preprocessor.js";
 import { type DepthProfile, depthProfile } from "./depth-profile.js";
-import type { ForwardInputs, ForwardOptions, TensorInput } from "./inputs.js";
+import type { ForwardInputs, ForwardOptions, ModelInputs, TensorInput } from "./inputs.js";
 import type { StageReport } from "./reply.js";
 
 /** What `Model.forward` returns. */
@@ -81,35 +82,54 @@ function checkTensor(name: string, tensor: unknown, rank: number): asserts tenso
   if (elements !== length) throw invalid(`${name} has ${length} elements, but its shape [${shape}] means ${elements}`);
 }
 
-function readImages({ pixel_values: tensor, ...inputs }: ForwardInputs): NativeImage[] {
+/** The images of a request, one by one. */
+export function readImages({ pixel_values: tensor, pixel_sizes: sizes, ...inputs }: ModelInputs): NativeImage[] {
   if (tensor === undefined) return [];
-  checkTensor("pixel_values", tensor, 4);
-  const [n = 0, channels, height = 0, width = 0] = tensor.shape;
+  checkTensor("pixel_values", tensor, sizes === undefined ? 4 : 1);
   if (!(tensor.data instanceof Float32Array)) throw invalid("pixel_values.data must be a Float32Array");
-  if (channels !== 3)
-    throw invalid(`pixel_values has the shape [${tensor.shape}]; expected [images, 3, height, width]`);
-  const size = 3 * height * width;
+  const sides = readSizes(tensor, sizes);
   const pictures = readPictures(inputs);
-  if (pictures === null) {
-    return Array.from({ length: n }, (_, i) => ({
-      pixels: tensor.data.subarray(i * size, (i + 1) * size),
+  const tiles = pictures?.map((picture) => picture.tiles) ?? sides.map(() => 1);
+  const total = tiles.reduce((sum, count) => sum + count, 0);
+  if (total !== sides.length) throw invalid(`pixel_values hold ${sides.length} tiles, image_tiles add up to ${total}`);
+  let first = 0;
+  let at = 0;
+  const images = tiles.map((count, i) => {
+    const { width, height } = sides[first] as Size; // tiles are of one size
+    const pixels = tensor.data.subarray(at, at + 3 * height * width * count);
+    first += count;
+    at += 3 * height * width * count;
+    const picture = pictures?.[i];
+    return {
+      pixels,
       width,
       height,
       key: "",
-    }));
-  }
-  const total = pictures.reduce((sum, { tiles }) => sum + tiles, 0);
-  if (total !== n) throw invalid(`pixel_values hold ${n} tiles, image_tiles add up to ${total}`);
-  let first = 0;
-  return pictures.map(({ tiles, ...picture }) => {
-    const pixels = tensor.data.subarray(first * size, (first + tiles) * size);
-    first += tiles;
-    return { pixels, width, height, key: "", picture };
+      ...(picture && { picture: { width: picture.width, height: picture.height } }),
+    };
   });
+  if (at === tensor.data.length) return images;
+  throw invalid(`pixel_values has ${tensor.data.length} numbers; the images of pixel_sizes have ${at}`);
+}
+
+function readSizes({ shape }: TensorInput, sizes: TensorInput<Int32Array> | undefined): Size[] {
+  if (sizes === undefined) {
+    const [n = 0, channels, height = 0, width = 0] = shape;
+    if (channels !== 3) throw invalid(`pixel_values has the shape [${shape}]; expected [images, 3, height, width]`);
+    return Array.from({ length: n }, () => ({ width, height }));
+  }
+  checkTensor("pixel_sizes", sizes, 2);
+  const { data } = sizes;
+  const isSize = data instanceof Int32Array && sizes.shape[1] === 2 && data.every((side) => side > 0);
+  if (!isSize) throw invalid("pixel_sizes must hold height and width of each image, above 0, as an Int32Array");
+  return Array.from({ length: data.length / 2 }, (_, i) => ({
+    height: data[2 * i] as number,
+    width: data[2 * i + 1] as number,
+  }));
 }
 
 /** Size and tiles of each picture, for models that arrange tiles. */
-function readPictures({ image_sizes: sizes, image_tiles: tiles }: Omit<ForwardInputs, "pixel_values">) {
+function readPictures({ image_sizes: sizes, image_tiles: tiles }: Pick<ModelInputs, "image_sizes" | "image_tiles">) {
   if (sizes === undefined && tiles === undefined) return null;
   checkTensor("image_sizes", sizes, 2);
   checkTensor("image_tiles", tiles, 1);

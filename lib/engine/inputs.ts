@@ -13,8 +13,16 @@ export interface ModelInputs {
   input_ids: TensorInput<Int32Array | BigInt64Array>;
   /** (batch, rows): 1 for rows that count; default all. */
   attention_mask?: TensorInput<Int32Array | BigInt64Array | Uint8Array>;
-  /** (images, 3, height, width), normalised; of models that arrange a picture's tiles as one image (tiles, 3, height, width). */
+  /**
+   * (images, 3, height, width), normalised; (numbers) with `pixel_sizes`; of models that arrange a picture's tiles as one
+   * image (tiles, 3, height, width).
+   */
   pixel_values?: TensorInput<Float32Array>;
+  /**
+   * (images, 2): height and width of each image, where they differ. Then pixel_values holds (3, height, width) of one
+   * image after another.
+   */
+  pixel_sizes?: TensorInput<Int32Array>;
   /** (pictures, 2), of models that arrange tiles: height and width of each picture before preprocessing. */
   image_sizes?: TensorInput<Int32Array | BigInt64Array>;
   /** (pictures), of models that arrange tiles: how many of pixel_values are of each picture. transformers works them out. */

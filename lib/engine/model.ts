@@ -31,6 +31,7 @@ import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./
 import { imageKey } from "./image-key.js";
 import type { ForwardInputs, ForwardOptions, ModelInputs } from "./inputs.js";
 import type { Reply, StreamEvent } from "./reply.js";
+import { shareRows } from "./share-rows.js";
 import type { TextIo } from "./text-io.js";
 import { Transcript } from "./transcript.js";
 
@@ -191,15 +192,24 @@ export class Model {
     const [first] = images;
     if (first === undefined) return inputs;
     const data = joinTiles(images).pixels;
-    const tiles = images.map(tilesOf);
-    const n = tiles.reduce((sum, count) => sum + count, 0);
-    inputs.pixel_values = { data, shape: [n, 3, first.height, first.width] };
-    if (first.picture === undefined) return inputs;
-    const sizes = images.flatMap(({ picture }) => [picture?.height ?? 0, picture?.width ?? 0]);
+    if (first.picture !== undefined) {
+      const tiles = images.map(tilesOf);
+      const n = tiles.reduce((sum, count) => sum + count, 0);
+      const sizes = images.flatMap(({ picture }) => [picture?.height ?? 0, picture?.width ?? 0]);
+      return {
+        ...inputs,
+        pixel_values: { data, shape: [n, 3, first.height, first.width] },
+        image_sizes: { data: Int32Array.from(sizes), shape: [images.length, 2] },
+        image_tiles: { data: Int32Array.from(tiles), shape: [images.length] },
+      };
+    }
+    const isOneSize = images.every(({ width, height }) => width === first.width && height === first.height);
+    if (isOneSize) return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+    const sizes = Int32Array.from(images.flatMap(({ width, height }) => [height, width]));
     return {
       ...inputs,
-      image_sizes: { data: Int32Array.from(sizes), shape: [images.length, 2] },
-      image_tiles: { data: Int32Array.from(tiles), shape: [images.length] },
+      pixel_values: { data, shape: [data.length] },
+      pixel_sizes: { data: sizes, shape: [images.length, 2] },
     };
   }
 
@@ -282,12 +292,15 @@ export class Model {
     };
   }
 
-  /** Of all sequences together; images of one call are of one size. */
+  /** Of all sequences together. */
   #shapeOf({ inputIds, attentionMask, images }: NativeForwardRequest): PromptShape {
     const counted = inputIds.filter((_, row) => attentionMask[row] === 1);
     const visualRows = counted.filter((id) => id === this.info.imageTokenId).length;
-    const rows = images.map(() => Math.floor(visualRows / images.length));
-    return { ...shapeOf(images), textRows: counted.length - visualRows, images: rows };
+    return {
+      ...shapeOf(images),
+      textRows: counted.length - visualRows,
+      images: shareRows(visualRows, images),
+    };
   }
 
   /** Milliseconds of a made-up prompt up to its first token. */

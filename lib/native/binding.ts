@@ -60,7 +60,7 @@ export interface NativeModelInfo {
     dModel: number;
     nHeads: number;
     dFf: number;
-    /** Of one image in the tower, its class row among them. */
+    /** Of one image in the tower, its class row among them; of a usual one where images differ in size. */
     rows: number;
     imageSize: number;
     patchSize: number;
@@ -70,7 +70,7 @@ export interface NativeModelInfo {
   };
   /** Multiply-accumulates of the projector for one row. */
   projectorMacsPerRow: number;
-  /** Visual rows of one image or tile. */
+  /** Visual rows of one image or tile; of a usual one where images differ in size. */
   imageRows: number;
   imageTokenId: number;
 }

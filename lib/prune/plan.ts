@@ -6,7 +6,8 @@ import type { CacheHook, RowHook, Step } from "./step.js";
 export interface Plan {
   /**
    * Which position ids surviving rows carry: `compact` renumbers after every drop, `original` keeps the ids of the
-   * unpruned prompt, with gaps. Default: each method as its authors have it; `compact` where they do not matter.
+   * unpruned prompt, with gaps. Where pictures lie on grids of positions (M-RoPE), `compact` leaves every row at its place
+   * in its picture, and moves up pictures and text behind a gap. Default: each method as its authors have it; `compact` where they do not matter.
    */
   positions?: "compact" | "original";
   /** Applied in the order of the forward pass. */

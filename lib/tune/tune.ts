@@ -1,5 +1,7 @@
+import { readImages } from "../engine/forward.js";
 import type { ModelInputs } from "../engine/inputs.js";
 import type { Model, ModelInfo } from "../engine/model.js";
+import { shareRows } from "../engine/share-rows.js";
 import { FoveaError } from "../errors.js";
 import { replyOf } from "../eval/ask-cell.js";
 import type { Question, QuestionSet } from "../eval/question.js";
@@ -227,10 +229,10 @@ async function likeness(
 
 /** The shape of the sample with the most rows. */
 function longestPrompt(samples: readonly Sample[], { imageTokenId }: ModelInfo): PromptShape {
-  const shapes = samples.map(({ inputs: { input_ids: ids, pixel_values: pixels } }) => {
+  const shapes = samples.map(({ inputs }) => {
+    const ids = inputs.input_ids;
     const visualRows = ids.data.filter((id: number | bigint) => Number(id) === imageTokenId).length;
-    const nImages = pixels?.shape[0] ?? 0;
-    return { textRows: ids.data.length - visualRows, images: Array<number>(nImages).fill(visualRows / nImages) };
+    return { textRows: ids.data.length - visualRows, images: shareRows(visualRows, readImages(inputs)) };
   });
   const rows = ({ textRows, images }: PromptShape) => images.reduce((sum, n) => sum + n, textRows);
   return shapes.reduce((longest, shape) => (rows(shape) > rows(longest) ? shape : longest));

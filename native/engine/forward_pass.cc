@@ -117,14 +117,15 @@ ForwardReport forward_pass(Model& model, ImageCache& cache, const ForwardRequest
 
   int64_t n_rows = 0;
   for (const InputRows& sequence : inputs) n_rows += static_cast<int64_t>(sequence.ids.size());
-  DeviceArray hidden;
+  DeviceArray hidden, planes;
   RowStream stream;
   const Tensor memory = hidden.resize(*model.ops, {n_rows, config.d_model});
+  const Tensor added = plane_memory(model, n_rows, planes);
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<Session*> session_list;
   size_t image = 0;
   for (const InputRows& sequence : inputs) {
-    const size_t n = append_sequence(model, sequence.ids, images, image, plan.positions, memory, stream);
+    const size_t n = append_sequence(model, sequence.ids, images, image, plan.positions, memory, added, stream);
     sessions.push_back(std::make_unique<Session>(*model.ops, config, plan, request.keep_lists));
     sessions.back()->prompt = sequence.ids;
     sessions.back()->ask = ask;

@@ -47,10 +47,11 @@ void Generation::start(Model& model, ImageCache& cache, PrefixCache& prefixes, A
   request_.images.clear();
 
   const Timer prefill_timer;
-  DeviceArray hidden, logits;
+  DeviceArray hidden, planes, logits;
   RowStream stream;
   const Tensor memory = hidden.resize(*model.ops, {prompt_rows_, config.d_model});
-  if (append_sequence(model, request_.input_ids, images, 0, session_->plan.positions, memory, stream) != images.count())
+  if (append_sequence(model, request_.input_ids, images, 0, session_->plan.positions, memory,
+                      plane_memory(model, prompt_rows_, planes), stream) != images.count())
     throw Error(ErrorCode::kInvalidArgument, "the prompt has image tokens for fewer images than were given");
   session_->stages = images.reports(0, images.count());
   session_->select_ms = images.select_ms();
@@ -114,8 +115,13 @@ void Generation::leave(Model& model, PrefixCache& prefixes) {
     const Tensor rows = memory.resize(*model.ops, {said, model.decoder->config().d_model});
     model.decoder->embed(std::span(sampled_).first(static_cast<size_t>(said)), rows);
     const std::vector<float> numbers = host_copy(*model.ops, rows);
-    input.rows.insert(input.rows.end(), numbers.begin(), numbers.end());
-    for (int64_t i = 0; i < said; ++i) input.positions.push_back(input.positions.back() + 1);
+    const auto width = static_cast<int64_t>(input.rows.size()) / input.count(), d = rows.row_elements();
+    for (int64_t i = 0; i < said; ++i) {
+      input.rows.insert(input.rows.end(), numbers.begin() + i * d, numbers.begin() + (i + 1) * d);
+      input.rows.resize(input.rows.size() + static_cast<size_t>(width - d), 0.0F);  // no layer adds to text
+    }
+    const int32_t next = next_position(input.positions);
+    for (int64_t i = 0; i < said; ++i) input.positions.push_back(next + static_cast<int32_t>(i));
   }
   prefixes.insert(std::move(input), std::move(cache));
   session_->input.reset();

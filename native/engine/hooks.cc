@@ -1,5 +1,7 @@
 #include "engine/hooks.h"
 
+#include <algorithm>
+
 #include "base/timer.h"
 #include "engine/cache_stages.h"
 #include "engine/stage_runner.h"
@@ -42,8 +44,10 @@ void PrefillHook::before_layer(int layer, RowStream& stream) {
   keep_inputs(layer, stream);
   for (size_t i = 0; i < sessions_.size(); ++i) {
     const Sequence& sequence = stream.sequences[i];
-    const auto last = static_cast<size_t>(sequence.begin + sequence.count - 1);
-    sessions_[i]->next_position[static_cast<size_t>(layer)] = stream.positions[last] + 1;
+    int32_t& next = sessions_[i]->next_position[static_cast<size_t>(layer)];  // behind the rows that are cached
+    next = std::max(
+        next, next_position(std::span(stream.positions)
+                                .subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count))));
   }
 }
 

@@ -18,7 +18,7 @@ namespace fovea {
 struct EncodedImage {
   int64_t prompt_rows = 0;           // image tokens in the prompt: its rows before anything was dropped
   std::vector<int32_t> kept;         // places of the rows that the tower left, ascending, among prompt_rows
-  DeviceArray projected;             // (kept, d_model)
+  DeviceArray projected;             // (kept, d_model * (1 + Projector::planes))
   std::vector<StageReport> reports;  // of the plan's stages inside the tower
   TapValues taps;
 

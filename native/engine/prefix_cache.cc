@@ -38,7 +38,7 @@ int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
 
 void PrefixCache::insert(DecoderInput input, KvCache cache) {
   cache.shrink();
-  const size_t bytes = cache.bytes() + input.rows.size() * sizeof(float) + input.positions.size() * sizeof(int32_t);
+  const size_t bytes = cache.bytes() + input.rows.size() * sizeof(float) + input.positions.size() * sizeof(Position);
   if (bytes > max_bytes_) return;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto here = entry++;

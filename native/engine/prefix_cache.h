@@ -14,9 +14,9 @@ namespace fovea {
 // The rows that entered decoder layer 0, and what runs: where no stage acts deeper, all that the keys and values of a
 // causal decoder depend on, each row's on the rows up to it. Token ids or pictures need not be compared.
 struct DecoderInput {
-  std::vector<SubLayers> run;      // (n_layers)
-  std::vector<int32_t> positions;  // (n)
-  std::vector<float> rows;         // (n, d_model)
+  std::vector<SubLayers> run;       // (n_layers)
+  std::vector<Position> positions;  // (n)
+  std::vector<float> rows;          // (n, d_model), or the rows and behind them what decoder layers add to them
 
   int64_t count() const { return static_cast<int64_t>(positions.size()); }
   // Rows at the beginning that are the same, bit for bit.

@@ -9,12 +9,14 @@
 #include "engine/stage_runner.h"
 #include "engine/tower_stages.h"
 #include "ops/host_copy.h"
+#include "prune/gather.h"
 
 namespace fovea {
 namespace {
 
 // Tiles of one tower pass: bounds its scratch memory and the time until a cancellation is seen.
 constexpr size_t kTilesPerPass = 4;
+constexpr int64_t kRowsPerPass = 8192;  // but one tile at least
 
 // Where the images of a sequence are: runs of image tokens cut into images of their rows. Image i of the sequence is
 // image first_image + i of images.
@@ -45,6 +47,28 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
   return spans;
 }
 
+// Where the rows of an unpruned prompt of n rows stand. On grids, a picture begins one beyond all rows before it, and
+// its rows count up from there, down and across.
+std::vector<Position> prompt_positions(int64_t n, std::span<const Span> spans, const ImageRows& images, bool on_grids) {
+  std::vector<Position> positions;
+  positions.reserve(static_cast<size_t>(n));
+  int32_t next = 0;
+  const auto line_until = [&](int64_t end) {
+    while (std::ssize(positions) < end) positions.emplace_back(next++);
+  };
+  if (on_grids) {
+    for (const Span& span : spans) {
+      line_until(span.begin);
+      const auto columns = static_cast<int32_t>(images.image(static_cast<size_t>(span.image)).taps.raster.columns);
+      for (int32_t place = 0; place < span.count; ++place)
+        positions.emplace_back(next, next + place / columns, next + place % columns);
+      next = next_position(std::span(positions).subspan(static_cast<size_t>(span.begin)));
+    }
+  }
+  line_until(n);
+  return positions;
+}
+
 // rows (kept, d_features) of an image at their places among its image_rows.
 TapValue output_tap(Ops& ops, const Tensor& rows, const EncodedImage& image, int64_t image_rows) {
   const int64_t width = rows.row_elements();
@@ -68,6 +92,7 @@ void fold_tap(int64_t fold, int64_t columns, TapValue& value) {
   value.numbers = std::move(sums);
 }
 
+// A stage without steps made the picture smaller.
 void refuse_stages_in_tower(const LoweredPlan& plan, const Model& model) {
   if (model.prunes_in_tower()) return;
   const std::string fold = std::to_string(model.projector->fold());
@@ -75,7 +100,8 @@ void refuse_stages_in_tower(const LoweredPlan& plan, const Model& model) {
                                ? "this model arranges the rows of a picture's tiles in one grid"
                                : "this model's projector makes one row of " + fold + " x " + fold + " patches";
   for (const PlanStage& stage : plan.stages)
-    if (stage.hook == Hook::kPixels || stage.hook == Hook::kVisionLayer || stage.hook == Hook::kVisionOut)
+    if (!stage.steps.empty() &&
+        (stage.hook == Hook::kPixels || stage.hook == Hook::kVisionLayer || stage.hook == Hook::kVisionOut))
       throw Error(ErrorCode::kPlan, "stage " + stage.name + " acts at the hook " + hook_name(stage.hook) + "; " + what +
                                         ", so none may leave before it. Use a method that acts behind the projector "
                                         "or inside the decoder");
@@ -149,11 +175,12 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   int64_t row = 0;        // of features_
   size_t first_tile = 0;  // of the image at hand
   for (size_t first = 0; first < tiles.size();) {
+    const int64_t rows_each = model.tower->rows_of(tiles[first].width, tiles[first].height);
     size_t n = 1;  // tiles of the same size in this pass
-    while (n < kTilesPerPass && first + n < tiles.size() && tiles[first + n].width == tiles[first].width &&
-           tiles[first + n].height == tiles[first].height)
+    while (n < kTilesPerPass && (static_cast<int64_t>(n) + 1) * rows_each <= kRowsPerPass && first + n < tiles.size() &&
+           tiles[first + n].width == tiles[first].width && tiles[first + n].height == tiles[first].height)
       ++n;
-    const int64_t pass_rows = static_cast<int64_t>(n) * model.tower->rows_of(tiles[first].width, tiles[first].height);
+    const int64_t pass_rows = static_cast<int64_t>(n) * rows_each;
     const Tensor features = keep_features ? features_.slice(row, pass_rows)
                                           : pass_features_.resize(ops, {pass_rows, model.tower->d_features()});
     if (!encode_pass(model, std::span(tiles).subspan(first, n), plan, keep_lists, cancelled, features,
@@ -177,7 +204,7 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   projected_ = projected_memory_.resize(ops, {n_projected, model.decoder->config().d_model});
   row = 0;
   for (const auto& image : images_) {
-    const Tensor& rows = image->projected.view();
+    const Tensor rows = image->projected.view().columns(0, projected_.row_elements());
     ops.copy(rows, projected_.slice(row, rows.rows()));
     row += rows.rows();
   }
@@ -221,7 +248,8 @@ bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const Low
     const Tensor rows = features.slice(left, count);
     if (rows.data != output.data) move_up(ops, output.slice(0, count), rows);
     left += count;
-    const Tensor projected = image->projected.resize(ops, {count / (fold * fold), model.decoder->config().d_model});
+    const Tensor projected = image->projected.resize(
+        ops, {count / (fold * fold), model.decoder->config().d_model * (1 + model.projector->planes())});
     model.projector->forward(rows, columns, projected);
     if (!ops.all_finite(projected))
       throw Error(ErrorCode::kNumeric,
@@ -231,6 +259,8 @@ bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const Low
       image->taps.raster.columns = columns / fold;
       image->kept.resize(static_cast<size_t>(image->prompt_rows));
       std::iota(image->kept.begin(), image->kept.end(), 0);
+      for (StageReport& report : image->reports)
+        report.images = {{image->prompt_rows, image->prompt_rows, keep_lists ? image->kept : std::vector<int32_t>()}};
     }
     encoded[i] = image;
   }
@@ -257,11 +287,18 @@ std::vector<StageReport> ImageRows::reports(size_t first, size_t n) const {
   return reports;
 }
 
+Tensor plane_memory(Model& model, int64_t n, DeviceArray& memory) {
+  const int64_t planes = model.projector->planes();
+  return planes == 0 ? Tensor() : memory.resize(*model.ops, {n, planes * model.decoder->config().d_model});
+}
+
 size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRows& images, size_t first_image,
-                       Positions positions, const Tensor& memory, RowStream& stream) {
+                       Positions positions, const Tensor& memory, const Tensor& planes, RowStream& stream) {
   Sequence sequence;
   sequence.begin = static_cast<int64_t>(stream.positions.size());
   sequence.spans = find_spans(ids, model.image_token, images, first_image);
+  stream.on_grids = !model.decoder->config().rope_axes.empty();
+  const std::vector<Position> places = prompt_positions(std::ssize(ids), sequence.spans, images, stream.on_grids);
   std::vector<int32_t> text;  // ids of the rows that are left
   int32_t next = 0;           // first row of the prompt not yet decided
   const auto text_until = [&](int64_t end) {
@@ -289,13 +326,21 @@ size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRo
                                                    "; this model's vocabulary ends at " + std::to_string(vocab - 1));
   const Tensor out = memory.slice(sequence.begin, sequence.count);
   model.decoder->embed(text, out);
-  for (const Span& span : sequence.spans)
-    model.ops->copy(images.image(static_cast<size_t>(span.image)).projected.view(), out.slice(span.begin, span.count));
-  if (positions == Positions::kOriginal) {
-    stream.positions.insert(stream.positions.end(), sequence.origin.begin(), sequence.origin.end());
-  } else {
-    for (int32_t i = 0; i < sequence.count; ++i) stream.positions.push_back(i);
+  Tensor added;  // to the rows of this sequence, further down
+  if (!planes.empty()) {
+    added = planes.slice(sequence.begin, sequence.count);
+    const std::vector<float> zeros(static_cast<size_t>(added.elements()), 0.0F);
+    model.ops->copy_from_host(zeros.data(), added);
+    stream.planes = planes.slice(0, sequence.begin + sequence.count);
   }
+  for (const Span& span : sequence.spans) {
+    const Tensor& rows = images.image(static_cast<size_t>(span.image)).projected.view();
+    model.ops->copy(rows.columns(0, out.row_elements()), out.slice(span.begin, span.count));
+    if (!added.empty())
+      model.ops->copy(rows.columns(out.row_elements(), added.row_elements()), added.slice(span.begin, span.count));
+  }
+  for (int32_t row : sequence.origin) stream.positions.push_back(places[static_cast<size_t>(row)]);
+  if (positions == Positions::kCompact) compact_positions(stream, sequence);
   stream.hidden = memory.slice(0, sequence.begin + sequence.count);
   const size_t n_images = sequence.spans.size();
   stream.sequences.push_back(std::move(sequence));

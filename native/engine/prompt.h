@@ -60,9 +60,13 @@ class ImageRows {
 
 // Appends one sequence: text rows from the embedding table, image tokens replaced, in order, by the rows that are left
 // of images [first_image, …). memory (stream.positions.size() + ids.size() or more, d_model) holds the rows of the
-// stream. Returns how many images it took. Throws kInvalidArgument if image tokens and image rows do not match or an
-// id is outside the vocabulary.
+// stream; planes (the same, planes * d_model) what decoder layers add to them, empty if the projector makes none.
+// Returns how many images it took. Throws kInvalidArgument if image tokens and image rows do not match or an id is
+// outside the vocabulary.
 size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRows& images, size_t first_image,
-                       Positions positions, const Tensor& memory, RowStream& stream);
+                       Positions positions, const Tensor& memory, const Tensor& planes, RowStream& stream);
+
+// Memory of n rows' planes, (n, planes * d_model); empty if the projector makes none.
+Tensor plane_memory(Model& model, int64_t n, DeviceArray& memory);
 
 }  // namespace fovea

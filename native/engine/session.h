@@ -37,8 +37,8 @@ struct Session {
   std::vector<int32_t> prompt;  // token ids, before pruning
   KvCache cache;
   CacheState cache_state;  // what the plan's stages on the cache know
-  std::vector<int32_t>
-      next_position;                  // (n_layers) position id of the next generated row; layers differ after `compact`
+  // (n_layers) position of the next generated row, on every axis; layers differ after `compact`.
+  std::vector<int32_t> next_position;
   Asker ask;                          // its caller
   std::optional<DecoderInput> input;  // what entered the decoder, where later prompts may go on from it
   int64_t cached_rows = 0;            // of it, whose keys and values were known

@@ -30,12 +30,30 @@ Tensor run_tokens(Model& model, std::span<Session* const> sessions, std::span<co
   return stream.hidden;
 }
 
+// Everything of the rows that the decoder's keys and values depend on (n, d_model), or (n, d_model * (1 + planes)).
+std::vector<float> input_rows(Ops& ops, const RowStream& stream) {
+  std::vector<float> rows = host_copy(ops, stream.hidden);
+  if (stream.planes.empty()) return rows;
+  const std::vector<float> planes = host_copy(ops, stream.planes);
+  const int64_t n = stream.hidden.rows(), d = stream.hidden.row_elements(), width = stream.planes.row_elements();
+  std::vector<float> together;
+  together.reserve(rows.size() + planes.size());
+  for (int64_t row = 0; row < n; ++row) {
+    together.insert(together.end(), rows.begin() + row * d, rows.begin() + (row + 1) * d);
+    together.insert(together.end(), planes.begin() + row * width, planes.begin() + (row + 1) * width);
+  }
+  return together;
+}
+
 // Takes keys and values of the session's beginning from prefixes, as far as they are known, and those rows from the
 // stream.
 void resume(Ops& ops, Session& session, RowStream& stream, PrefixCache& prefixes) {
-  session.input = {session.plan.prefill, stream.positions, host_copy(ops, stream.hidden)};
+  session.input = {session.plan.prefill, stream.positions, input_rows(ops, stream)};
   const int64_t known = session.cached_rows = prefixes.resume(*session.input, session.cache);
+  std::fill(session.next_position.begin(), session.next_position.end(),
+            next_position(std::span(stream.positions).first(static_cast<size_t>(known))));
   stream.hidden = stream.hidden.slice(known, stream.hidden.rows() - known);
+  if (!stream.planes.empty()) stream.planes = stream.planes.slice(known, stream.planes.rows() - known);
   stream.positions.erase(stream.positions.begin(), stream.positions.begin() + known);
   if (!stream.sizes.empty()) stream.sizes.erase(stream.sizes.begin(), stream.sizes.begin() + known);
   Sequence& sequence = stream.sequences.front();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 
 #include "base/timer.h"
 #include "engine/stage_runner.h"
@@ -150,7 +151,7 @@ void TowerStages::embedded(RowStream& stream, const Tensor& patches) {
 void TowerStages::after_attention(int layer, RowStream& stream, const TowerAttention& attention) {
   const Timer timer;
   for (const TowerTap& tap : plan_.taps.tower)
-    if (tap.kind != TowerTap::Kind::kOutput && tap.layer + n_layers_ == layer) note(tap, stream, attention);
+    if (tap.kind != TowerTap::Kind::kOutput && tap.layer + n_layers_ == layer) note(tap, layer, stream, attention);
   select_ms += timer.milliseconds();
   run(Hook::kVisionLayer, layer, stream, attention, {});
 }
@@ -169,13 +170,17 @@ void TowerStages::run(Hook hook, int layer, RowStream& stream, const TowerAttent
   select_ms += timer.milliseconds();
 }
 
-void TowerStages::note(const TowerTap& tap, const RowStream& stream, const TowerAttention& attention) {
+void TowerStages::note(const TowerTap& tap, int layer, const RowStream& stream, const TowerAttention& attention) {
   for (size_t i = 0; i < stream.sequences.size(); ++i) {
     const Sequence& image = stream.sequences[i];
     if (tap.kind == TowerTap::Kind::kClassAttention && image.spans[0].begin == 0)
       throw Error(ErrorCode::kPlan,
                   "the plan asks for the class row's attention; this vision tower has no class row, so use a method "
                   "that reads column attention");
+    if (attention.in_windows && tap.kind != TowerTap::Kind::kKeys)
+      throw Error(ErrorCode::kPlan, "the plan asks for the attention of tower layer " + std::to_string(layer) +
+                                        ", whose rows see only those of their window; ask for a layer with full "
+                                        "attention, or use another method");
     std::vector<float> numbers;  // (count, width)
     switch (tap.kind) {
       case TowerTap::Kind::kKeys:

@@ -34,7 +34,7 @@ class TowerStages final : public TowerHook {
  private:
   // patches: at the hook pixels.
   void run(Hook hook, int layer, RowStream& stream, const TowerAttention& attention, const Tensor& patches);
-  void note(const TowerTap& tap, const RowStream& stream, const TowerAttention& attention);
+  void note(const TowerTap& tap, int layer, const RowStream& stream, const TowerAttention& attention);
 
   Ops& ops_;
   const LoweredPlan& plan_;

@@ -45,7 +45,7 @@ class SafetensorsFolder final : public TensorSource {
   static SafetensorsFolder of_file(const std::string& path);
 
   // A host view, aligned for its dtype; nullptr if there is no such tensor. A scalar has shape (1).
-  // Throws kModelUnsupported for dtypes other than F32, F16 and BF16 and for more than four dimensions.
+  // Throws kModelUnsupported for dtypes other than F32, F16 and BF16 and for more than five dimensions.
   const Tensor* find(std::string_view name) const;
   bool has(std::string_view name) const override { return tensors_.find(name) != tensors_.end(); }
 

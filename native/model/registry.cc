@@ -9,6 +9,7 @@
 #include "model/families/idefics3.h"
 #include "model/families/internvl.h"
 #include "model/families/llava.h"
+#include "model/families/qwen_vl.h"
 #include "model/gguf/gguf_model.h"
 #include "model/model.h"
 
@@ -20,7 +21,8 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
       {"idefics3", load_idefics3}, {"internvl", load_internvl},     {"llava", load_llava},
-      {"llava_next", load_llava},  {"llava_onevision", load_llava}, {"smolvlm", load_idefics3},
+      {"llava_next", load_llava},  {"llava_onevision", load_llava}, {"qwen2_5_vl", load_qwen2_5_vl},
+      {"qwen2_vl", load_qwen2_vl}, {"qwen3_vl", load_qwen3_vl},     {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }

@@ -3,6 +3,8 @@
 #include <numeric>
 #include <utility>
 
+#include "ops/host_copy.h"
+
 namespace fovea {
 
 Weights::Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress)
@@ -53,7 +55,7 @@ std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, co
 }
 
 // Embedding the rows 0, 1, 2, … converts any dtype to f32 without a second path for it.
-DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
+DeviceArray Weights::widened(const Tensor& tensor, const std::string& name) {
   const Tensor rows = tensor.rank == 1 ? tensor.as_row() : tensor;
   DeviceArray array;
   const Tensor out = array.resize(ops_, {rows.rows(), rows.row_elements()});
@@ -63,6 +65,11 @@ DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
   if (!ops_.all_finite(out))
     throw Error(ErrorCode::kNumeric, "weight " + name + " holds NaN or infinity; the file is damaged");
   if (tensor.rank == 1) array.resize(ops_, {tensor.shape[0]});
+  return array;
+}
+
+DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
+  DeviceArray array = widened(tensor, name);
   bytes_ += static_cast<int64_t>(array.bytes());
   return array;
 }
@@ -93,6 +100,10 @@ DeviceArray Weights::one_of_rows(const std::string& name, int64_t m, int64_t n) 
   return to_f32({one.data, one.dtype, one.device, {m, n}}, name);
 }
 
+std::vector<float> Weights::host_rows(const std::string& name, int64_t m, int64_t n) {
+  return host_copy(ops_, rows(name, m, n).view());
+}
+
 DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
   return to_f32(take(name, {m, n}, DType::kF32).tensor, name);
 }
@@ -111,6 +122,31 @@ std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& n
 
 std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
   return pack({take(name, {n, c, p, p}, blocks_as()).tensor.reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
+}
+
+std::unique_ptr<PackedMatrix> Weights::still_patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t t,
+                                                          int64_t p) {
+  const int64_t area = p * p;
+  const HeldTensor held = take(name, {n, c, t, p, p}, DType::kF32);
+  const std::vector<float> frames = host_copy(ops_, widened(held.tensor.reshape_rows({c * t * area}), name).view());
+  std::vector<float> sums(static_cast<size_t>(n * c * area), 0.0F);
+  for (size_t i = 0; i < frames.size(); ++i) {
+    const auto place = static_cast<int64_t>(i);
+    sums[static_cast<size_t>(place / (t * area) * area + place % area)] += frames[i];
+  }
+  const Tensor parts[] = {Tensor(sums.data(), DType::kF32, Device::kCpu, {n, c * area})};
+  auto packed = ops_.pack(parts, DType::kF32);
+  bytes_ += static_cast<int64_t>(packed->bytes());
+  return packed;
+}
+
+std::vector<std::unique_ptr<PackedMatrix>> Weights::split(const std::string& name, int64_t parts, int64_t n_each,
+                                                          int64_t k) {
+  const HeldTensor all = take(name, {parts * n_each, k}, blocks_as());
+  std::vector<std::unique_ptr<PackedMatrix>> packed;
+  for (int64_t part = 0; part < parts; ++part)
+    packed.push_back(pack({all.tensor.slice(part * n_each, n_each)}, name, Coarsest::kInt8));
+  return packed;
 }
 
 HeldTensor Weights::mapped(const std::string& name, int64_t m, int64_t n) {

@@ -40,6 +40,8 @@ class Weights {
   DeviceArray one_of_rows(const std::string& name, int64_t m, int64_t n);
   // (m, n) as f32.
   DeviceArray rows(const std::string& name, int64_t m, int64_t n);
+  // The same in the host's memory.
+  std::vector<float> host_rows(const std::string& name, int64_t m, int64_t n);
   // (n, k) packed.
   std::unique_ptr<PackedMatrix> matrix(const std::string& name, int64_t n, int64_t k,
                                        Coarsest coarsest = Coarsest::kInt8);
@@ -48,6 +50,11 @@ class Weights {
                                         Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
+  // The convolution (n, c, t, p, p) of pictures that stand still for t frames: as a matrix (n, c * p * p), the sum over
+  // frames. In f32, whatever the others are in, because rounding the sum would change it.
+  std::unique_ptr<PackedMatrix> still_patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p);
+  // The rows of one (parts * n_each, k), packed apart.
+  std::vector<std::unique_ptr<PackedMatrix>> split(const std::string& name, int64_t parts, int64_t n_each, int64_t k);
   // (m, n) left where it is, in the file's dtype, or as numbers of the matrices' dtype in memory of its own.
   HeldTensor mapped(const std::string& name, int64_t m, int64_t n);
 
@@ -60,6 +67,7 @@ class Weights {
   HeldTensor take(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as);
   DType blocks_as() const;  // what a matrix of blocks is kept as
   std::unique_ptr<PackedMatrix> pack(const std::vector<Tensor>& parts, const std::string& name, Coarsest coarsest);
+  DeviceArray widened(const Tensor& tensor, const std::string& name);
   DeviceArray to_f32(const Tensor& tensor, const std::string& name);
 
   Ops& ops_;

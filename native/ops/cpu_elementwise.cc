@@ -99,16 +99,20 @@ void CpuOps::scale_columns(const Tensor& x, const Tensor& factors) {
   });
 }
 
-void CpuOps::rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) {
+void CpuOps::rope_table(std::span<const Position> positions, std::span<const float> inv_freq,
+                        std::span<const Axis> axes, const Tensor& table) {
   const auto half = static_cast<int64_t>(inv_freq.size());
-  require_shapes(
-      is_f32(table, 2) && table.rows() == static_cast<int64_t>(positions.size()) && table.shape[1] == 2 * half,
-      "rope_table", "expected one row per position, two columns per frequency", {{"table", table}});
+  require_shapes(is_f32(table, 2) && table.rows() == static_cast<int64_t>(positions.size()) &&
+                     table.shape[1] == 2 * half && (axes.empty() || axes.size() == inv_freq.size()),
+                 "rope_table", "expected one row per position, two columns and no or one axis per frequency",
+                 {{"table", table}});
   for_rows(table.rows(), 32 * half, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       float* out = row_of(table, row);
+      const Position& position = positions[static_cast<size_t>(row)];
       for (int64_t i = 0; i < half; ++i) {
-        const float angle = static_cast<float>(positions[static_cast<size_t>(row)]) * inv_freq[static_cast<size_t>(i)];
+        const Axis axis = axes.empty() ? Axis::kTime : axes[static_cast<size_t>(i)];
+        const float angle = static_cast<float>(position.on(axis)) * inv_freq[static_cast<size_t>(i)];
         out[i] = std::cos(angle);
         out[half + i] = std::sin(angle);
       }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/position.h"
 #include "tensor/tensor.h"
 
 namespace fovea {
@@ -90,8 +91,10 @@ class Ops {
   virtual void scale_rows(const Tensor& x, std::span<const float> factors) = 0;  // x (m, d): row i times factors[i]
   virtual void scale_columns(const Tensor& x, const Tensor& factors) = 0;  // x (m, d): column c times factors (d) at c
 
-  // table (m, d_head): cos of position * inv_freq in the first half of a row, sin in the second.
-  virtual void rope_table(std::span<const int32_t> positions, std::span<const float> inv_freq, const Tensor& table) = 0;
+  // table (m, d_head): cos of position * inv_freq (d_head / 2) in the first half of a row, sin in the second. axes
+  // (d_head / 2) say which number of a position each frequency turns with; empty: all with its time.
+  virtual void rope_table(std::span<const Position> positions, std::span<const float> inv_freq,
+                          std::span<const Axis> axes, const Tensor& table) = 0;
   // In place; x (m, n_heads, d_head), rotating the pairs (i, i + d_head / 2) as Llama does.
   virtual void rope(const Tensor& x, const Tensor& table) = 0;
 

@@ -43,6 +43,29 @@ void compact(std::vector<T>& values, int64_t begin, std::span<const int32_t> row
 
 }  // namespace
 
+void compact_positions(RowStream& stream, const Sequence& sequence) {
+  const auto positions =
+      std::span(stream.positions).subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count));
+  int32_t next = 0;
+  size_t row = 0;
+  const auto line_until = [&](int64_t end) {
+    for (; row < static_cast<size_t>(end); ++row) positions[row] = next++;
+  };
+  if (stream.on_grids) {
+    for (const Span& span : sequence.spans) {
+      line_until(span.begin);
+      const auto image = positions.subspan(row, static_cast<size_t>(span.count));
+      row += image.size();
+      const int32_t begin = next;
+      for (Position& position : image) {
+        position = position.moved(begin - position.time);
+        next = std::max(next, position.last() + 1);
+      }
+    }
+  }
+  line_until(sequence.count);
+}
+
 void gather(Ops& ops, RowStream& stream, size_t index, std::span<const Span> spans,
             std::span<const std::vector<int32_t>> keep_lists, Positions policy) {
   Sequence& sequence = stream.sequences.at(index);
@@ -63,15 +86,16 @@ void gather(Ops& ops, RowStream& stream, size_t index, std::span<const Span> spa
   const Tensor tail = stream.hidden.slice(sequence.begin, n_rows - sequence.begin);
   ops.gather_rows(tail, rows, tail.slice(0, static_cast<int64_t>(rows.size())));
   stream.hidden = stream.hidden.slice(0, n_rows - dropped);
+  if (!stream.planes.empty()) {
+    const Tensor planes = stream.planes.slice(sequence.begin, n_rows - sequence.begin);
+    ops.gather_rows(planes, rows, planes.slice(0, static_cast<int64_t>(rows.size())));
+    stream.planes = stream.planes.slice(0, n_rows - dropped);
+  }
 
   compact(stream.positions, sequence.begin, rows);
   compact(stream.sizes, sequence.begin, rows);
   compact(stream.bypass, sequence.begin, rows);
   compact(stream.gains, sequence.begin, rows);
-  if (policy == Positions::kCompact) {
-    for (int64_t i = 0; i < n_kept; ++i)
-      stream.positions[static_cast<size_t>(sequence.begin + i)] = static_cast<int32_t>(i);
-  }
   const auto place = [&](int64_t row) { return std::lower_bound(kept.begin(), kept.end(), row) - kept.begin(); };
   for (Span& span : sequence.spans) {  // spans may be a view of these
     const int64_t begin = place(span.begin), end = place(span.begin + span.count);
@@ -81,6 +105,7 @@ void gather(Ops& ops, RowStream& stream, size_t index, std::span<const Span> spa
   for (size_t i = 0; i < kept.size(); ++i) sequence.origin[i] = sequence.origin[static_cast<size_t>(kept[i])];
   sequence.origin.resize(kept.size());
   sequence.count = n_kept;
+  if (policy == Positions::kCompact) compact_positions(stream, sequence);
   for (size_t s = index + 1; s < stream.sequences.size(); ++s) stream.sequences[s].begin -= dropped;
 }
 

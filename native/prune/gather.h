@@ -12,9 +12,13 @@ namespace fovea {
 
 // Which position ids survivors carry (methods-level meaning: PlanPositions in lib/prune/plan.ts).
 enum class Positions {
-  kCompact,   // renumbered 0, 1, 2, … within the sequence
+  kCompact,   // renumbered 0, 1, 2, … within the sequence; a picture on a grid keeps it, and moves up as a whole
   kOriginal,  // unchanged, with gaps
 };
+
+// Renumbers the rows of a sequence as Positions::kCompact says. On grids, every row keeps its place in its picture; the
+// picture begins, as it does in a prompt that nothing was dropped from, one beyond all rows before it.
+void compact_positions(RowStream& stream, const Sequence& sequence);
 
 // Keeps, of each of these spans of one sequence, the rows in keep_lists[span] (ascending, counted from the span's first
 // row), and every row outside the spans. Compacts hidden rows, positions, origins, spans and the sequences behind this

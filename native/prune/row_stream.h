@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "tensor/position.h"
 #include "tensor/tensor.h"
 
 namespace fovea {
@@ -54,8 +55,8 @@ inline std::vector<int32_t> find_rows(const Sequence& in, std::span<const int32_
 }
 
 struct RowStream {
-  Tensor hidden;                   // (n_rows, d_model)
-  std::vector<int32_t> positions;  // (n_rows) position id of each row, for RoPE
+  Tensor hidden;                    // (n_rows, d_model)
+  std::vector<Position> positions;  // (n_rows) where each row stands, for RoPE
   std::vector<Sequence> sequences;
   std::vector<float> sizes{};  // (n_rows) how many rows each stands for after merging; empty: one each
   // Of the decoder layer about to run, and gone behind it. Empty, or (n_rows) each: rows that do not run through the
@@ -63,6 +64,18 @@ struct RowStream {
   // past, the row itself.
   std::vector<uint8_t> bypass{};
   std::vector<float> gains{};
+  // Visual rows stand on the grid of their picture, whose first place has its time on every axis (M-RoPE).
+  bool on_grids = false;
+  // Empty, or (n_rows, n_planes * d_model): plane l is added to the rows behind decoder layer l (DeepStack); zeros for
+  // text.
+  Tensor planes{};
 };
+
+// The position of a row that follows these: one beyond all of them.
+inline int32_t next_position(std::span<const Position> positions) {
+  int32_t next = 0;
+  for (const Position& position : positions) next = std::max(next, position.last() + 1);
+  return next;
+}
 
 }  // namespace fovea

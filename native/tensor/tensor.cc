@@ -24,7 +24,7 @@ const char* dtype_name(DType dtype) {
 
 Tensor::Tensor(void* data, DType dtype, Device device, std::initializer_list<int64_t> dims)
     : data(data), dtype(dtype), device(device) {
-  if (dims.size() > kMaxRank) throw Error(ErrorCode::kInternal, "tensor rank exceeds 4");
+  if (dims.size() > kMaxRank) throw Error(ErrorCode::kInternal, "tensor rank exceeds 5");
   for (int64_t dim : dims) shape[static_cast<size_t>(rank++)] = dim;
   row_stride = row_elements();
 }
@@ -56,7 +56,7 @@ Tensor Tensor::columns(int64_t begin, int64_t count) const {
 Tensor Tensor::reshape_rows(std::initializer_list<int64_t> row_shape) const {
   Tensor view = *this;
   view.rank = 1;
-  if (row_shape.size() >= kMaxRank) throw Error(ErrorCode::kInternal, "tensor rank exceeds 4");
+  if (row_shape.size() >= kMaxRank) throw Error(ErrorCode::kInternal, "tensor rank exceeds 5");
   for (int64_t dim : row_shape) view.shape[static_cast<size_t>(view.rank++)] = dim;
   if (view.row_elements() != row_elements()) throw Error(ErrorCode::kInternal, "tensor reshape changes the row size");
   return view;

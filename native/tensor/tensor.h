@@ -18,7 +18,7 @@ const char* dtype_name(DType dtype);  // "f32", "f16", "bf16", "i32", "int8", "i
 // Row-major and dense in every dimension but the first, whose stride is free: a slice of columns of a wider matrix,
 // or the keys inside a cache with spare room, is a view too.
 struct Tensor {
-  static constexpr int kMaxRank = 4;
+  static constexpr int kMaxRank = 5;
 
   void* data = nullptr;
   DType dtype = DType::kF32;

@@ -72,7 +72,7 @@ TEST("Decoder: packed sequences equal each one alone, bit for bit") {
   std::vector<float> alone;
   for (const Sequence& sequence : same.stream.sequences) {
     RowStream one{same.stream.hidden.slice(sequence.begin, sequence.count),
-                  sequence.origin,  // positions from 0
+                  {sequence.origin.begin(), sequence.origin.end()},  // positions from 0
                   {{0, sequence.count, sequence.origin, {}}}};
     std::vector<KvCache> cache;
     cache.push_back(tiny.cache());

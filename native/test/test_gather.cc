@@ -56,10 +56,10 @@ TEST("gather: rows, origins, spans and later sequences move together") {
 
     REQUIRE(c.stream.positions.size() == expected.size());
     for (int32_t i = 0; i < 14; ++i)
-      CHECK_EQ(c.stream.positions[static_cast<size_t>(3 + i)],
+      CHECK_EQ(c.stream.positions[static_cast<size_t>(3 + i)].time,
                policy == Positions::kCompact ? i : origin[static_cast<size_t>(i)]);
-    for (int32_t i = 0; i < 7; ++i) CHECK_EQ(c.stream.positions[static_cast<size_t>(17 + i)], i);
-    for (int32_t i = 0; i < 3; ++i) CHECK_EQ(c.stream.positions[static_cast<size_t>(i)], i);
+    for (int32_t i = 0; i < 7; ++i) CHECK_EQ(c.stream.positions[static_cast<size_t>(17 + i)].time, i);
+    for (int32_t i = 0; i < 3; ++i) CHECK_EQ(c.stream.positions[static_cast<size_t>(i)].time, i);
   }
 }
 

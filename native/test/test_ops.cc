@@ -169,15 +169,17 @@ TEST("norms, activations, sums: rows of strided views equal the kernels") {
 
 TEST("rope: table and rotation against double precision") {
   each_backend([](Ops& ops) {
-    const std::vector<int32_t> positions = {0, 1, 7, 700};
+    const std::vector<Position> positions = {0, 1, {3, 7, 2}, {700, 700, 90}};
+    const std::vector<Axis> axes = {Axis::kTime, Axis::kHeight, Axis::kWidth, Axis::kHeight};
     const std::vector<float> inv_freq = {1.0f, 0.1f, 0.01f, 0.001f};
     Guarded table(4, 8, 1, 2), x(4, 24, 2, 1), before = x;
-    ops.rope_table(positions, inv_freq, table.tensor());
+    ops.rope_table(positions, inv_freq, axes, table.tensor());
     ops.rope(x.heads(3), table.tensor());
     CHECK(table.intact() && x.intact());
     for (int64_t row = 0; row < 4; ++row)
       for (int64_t i = 0; i < 4; ++i) {
-        const double angle = static_cast<float>(positions[static_cast<size_t>(row)]) * inv_freq[static_cast<size_t>(i)];
+        const double angle = static_cast<float>(positions[static_cast<size_t>(row)].on(axes[static_cast<size_t>(i)])) *
+                             inv_freq[static_cast<size_t>(i)];
         CHECK_NEAR(table.at(row, i), std::cos(angle), 1e-6);
         CHECK_NEAR(table.at(row, 4 + i), std::sin(angle), 1e-6);
         const double a = before.at(row, 8 + i), b = before.at(row, 12 + i);  // head 1

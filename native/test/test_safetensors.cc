@@ -132,7 +132,7 @@ TEST("safetensors folder: one file, aligned or not") {
     folder.write("model.safetensors",
                  file_of("{" + entry_of("w", "F32", "[2,1]", 0, 8) + "," + entry_of("h", "BF16", "[3]", 8, 14) + "," +
                              entry_of("s", "F32", "[]", 14, 18) + "," + entry_of("ids", "I64", "[1]", 18, 26) + "," +
-                             entry_of("deep", "F16", "[1,1,1,1,1]", 26, 28) + "}" + padding,
+                             entry_of("deep", "F16", "[1,1,1,1,1,1]", 26, 28) + "}" + padding,
                          28));
     const SafetensorsFolder weights(folder.string());
     CHECK_EQ(weights.bytes(), uint64_t{28});

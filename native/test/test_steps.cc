@@ -36,13 +36,13 @@ class PositionsHook final : public LayerHook {
     seen.push_back(stream.positions);
   }
   SubLayers sub_layers(int layer) const override { return hook_.sub_layers(layer); }
-  std::vector<std::vector<int32_t>> seen;  // (n_layers, n_sessions)
+  std::vector<std::vector<Position>> seen;  // (n_layers, n_sessions)
 
  private:
   DecodeHook hook_;
 };
 
-std::vector<std::vector<int32_t>> decode_positions(TinyDecoder& tiny, const std::vector<Session*>& sessions) {
+std::vector<std::vector<Position>> decode_positions(TinyDecoder& tiny, const std::vector<Session*>& sessions) {
   const auto n = static_cast<int64_t>(sessions.size());
   DeviceArray memory;
   RowStream stream;
@@ -104,7 +104,7 @@ TEST("PyramidDrop decodes at positions 640, 352, 208, 136, then one further") {
     const auto positions = decode_positions(tiny, {&run.session});
     REQUIRE(positions.size() == 32);
     for (int layer = 0; layer < 32; ++layer) {
-      CHECK_EQ(positions[static_cast<size_t>(layer)][0], quarter(layer, {640, 352, 208, 136}) + step);
+      CHECK_EQ(positions[static_cast<size_t>(layer)][0].time, quarter(layer, {640, 352, 208, 136}) + step);
       CHECK_EQ(run.session.cache.length(layer), quarter(layer, {640, 352, 208, 136}) + step + 1);
     }
   }
@@ -113,10 +113,11 @@ TEST("PyramidDrop decodes at positions 640, 352, 208, 136, then one further") {
 TEST("Original positions decode at the prompt's length in every layer") {
   TinyDecoder tiny(kDeep);
   Run run(tiny, pyramid("original"), {{35, 576}});
-  CHECK(run.input.stream.positions == run.input.stream.sequences[0].origin);
-  CHECK_EQ(run.input.stream.positions.back(), 639);
+  const std::vector<int32_t>& origin = run.input.stream.sequences[0].origin;
+  CHECK(run.input.stream.positions == std::vector<Position>(origin.begin(), origin.end()));
+  CHECK_EQ(run.input.stream.positions.back().time, 639);
   for (int step = 0; step < 2; ++step)
-    for (const auto& positions : decode_positions(tiny, {&run.session})) CHECK_EQ(positions[0], 640 + step);
+    for (const auto& positions : decode_positions(tiny, {&run.session})) CHECK_EQ(positions[0].time, 640 + step);
 }
 
 TEST("DivPrune, then PyramidDrop of what it left, with two FFNs and an attention skipped") {
@@ -132,7 +133,7 @@ TEST("DivPrune, then PyramidDrop of what it left, with two FFNs and an attention
     CHECK_EQ(run.session.cache.length(layer), layer == 9 ? 0 : quarter(layer, {192, 128, 96, 80}));
   const auto positions = decode_positions(tiny, {&run.session});
   for (int layer = 0; layer < 32; ++layer)
-    CHECK_EQ(positions[static_cast<size_t>(layer)][0], quarter(layer, {192, 128, 96, 80}));
+    CHECK_EQ(positions[static_cast<size_t>(layer)][0].time, quarter(layer, {192, 128, 96, 80}));
 }
 
 TEST("Several images share nothing: each keeps its own budget") {

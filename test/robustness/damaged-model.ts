@@ -44,7 +44,10 @@ export function removeCopiesAfterwards(): void {
 }
 
 /** Changes a JSON file of a model folder. */
-export function editJson(name: string, edit: (json: Record<string, never>) => void): (folder: string) => void {
+export function editJson<Json = Record<string, never>>(
+  name: string,
+  edit: (json: Json) => void,
+): (folder: string) => void {
   return (folder) => {
     const path = join(folder, name);
     const json = JSON.parse(readFileSync(path, "utf8"));

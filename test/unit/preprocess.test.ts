@@ -8,6 +8,7 @@ import { createClipPreprocessor } from "../../lib/vision/clip.js";
 import { createIdefics3Preprocessor } from "../../lib/vision/idefics3.js";
 import { prepareImages } from "../../lib/vision/prepare-images.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
+import { createQwen2VlPreprocessor } from "../../lib/vision/qwen2-vl.js";
 
 const embedded = fileURLToPath(new URL("../../model/fovea-mini", import.meta.url));
 const clip = (preprocessor: object, processor: object = { patch_size: 14 }, model: object = {}) =>
@@ -152,6 +153,66 @@ describe("loadImagePreprocessor", () => {
     await expect(loadImagePreprocessor(folder)).rejects.toThrow(
       expect.objectContaining({ code: "ERR_FOVEA_MODEL_NOT_FOUND" }),
     );
+  });
+});
+
+describe("Qwen2-VL preprocessing", () => {
+  const qwen = (preprocessor: object) =>
+    createQwen2VlPreprocessor({ preprocessor: { ...preprocessor }, processor: {}, model: {} });
+
+  // As smart_resize of transformers says: halves to the even side, within the limits, and outside of them.
+  it.each([
+    [640, 480, 644, 476],
+    [42, 70, 56, 56],
+    [98, 126, 112, 112],
+    [14, 14, 56, 56],
+    [70, 14, 140, 28],
+    [1, 150, 28, 700],
+    [3000, 4000, 840, 1148],
+    [5000, 30, 5012, 28],
+  ])("makes %i x %i to %i x %i", (width, height, newWidth, newHeight) => {
+    const { resizes, tiles } = qwen({}).cut(width, height);
+    expect(resizes).toEqual([]);
+    expect(tiles[0]).toMatchObject({
+      resize: { width: newWidth, height: newHeight },
+      window: { left: 0, top: 0, width: newWidth, height: newHeight },
+      filter: "bicubic",
+    });
+    expect(qwen({}).placeholder(width, height)).toEqual([(newWidth / 28) * (newHeight / 28)]);
+  });
+
+  it("reads the old and the new spellings of its limits, and leaves a picture that fits", () => {
+    for (const limits of [
+      { min_pixels: 28 ** 2, max_pixels: 4 * 28 ** 2 },
+      { size: { shortest_edge: 28 ** 2, longest_edge: 4 * 28 ** 2 } },
+      { size: { min_pixels: 28 ** 2, max_pixels: 4 * 28 ** 2 } },
+      { min_pixels: 28 ** 2, max_pixels: 4 * 28 ** 2, size: { shortest_edge: 56 ** 2, longest_edge: 28 ** 2 * 1280 } },
+    ]) {
+      expect(qwen(limits).cut(280, 280).tiles[0]?.resize).toEqual({ width: 56, height: 56 });
+      expect(qwen(limits).cut(28, 28).tiles[0]?.resize).toBeNull();
+    }
+    expect(qwen({ patch_size: 16 }).placeholder(640, 480)).toEqual([20 * 15]);
+  });
+
+  it("makes smaller pictures of whole squares", () => {
+    expect(qwen({}).smaller(0.5).placeholder(280, 140)).toEqual([5 * 3]);
+    expect(qwen({}).smaller(1).placeholder(280, 140)).toEqual([10 * 5]);
+    expect(qwen({}).smaller(0.01).placeholder(280, 140)).toEqual([1]);
+  });
+
+  it("refuses what does not fit", () => {
+    expect(() => qwen({}).cut(201, 1, 2)).toThrow(/Image 2: 201 x 1 .* 200 times/);
+    expect(() => qwen({ do_resize: false }).cut(30, 28)).toThrow(/multiples of 28/);
+    expect(() => qwen({ max_pixels: 1e12, min_pixels: 1e12 }).cut(30, 28)).toThrow(/would be resized/);
+    for (const damaged of [
+      { min_pixels: 0 },
+      { max_pixels: 1 },
+      { max_pixels: "many" },
+      { patch_size: 0 },
+      { merge_size: 1.5 },
+    ]) {
+      expect(() => qwen(damaged)).toThrow(expect.objectContaining({ code: "ERR_FOVEA_MODEL_FORMAT" }));
+    }
   });
 });
 

@@ -21,6 +21,11 @@ export interface CostFacts extends PlanFacts {
   };
 }
 
+/** Rows of the tower that become one behind it: above 1 where the projector folds squares of patches. */
+export function towerRowsEach({ tower, imageRows }: CostFacts): number {
+  return Math.floor(tower.rows / imageRows);
+}
+
 /** All of a prompt that its cost depends on. */
 export interface PromptShape {
   /** Rows that are not of an image. */

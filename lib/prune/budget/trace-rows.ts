@@ -1,9 +1,11 @@
 import type { LoweredPlan, LoweredStage } from "../plan.js";
 import type { LayerRows } from "../visual-macs.js";
-import type { CostFacts, PromptShape } from "./cost-facts.js";
+import { type CostFacts, type PromptShape, towerRowsEach } from "./cost-facts.js";
 
 /** Rows of every part of a model in one prefill. */
 export interface RowTrace {
+  /** Per image, or tile of one: patches that are embedded. */
+  patches: number[];
   /** Per image, or tile of one, and layer of the tower: its rows, the class row among them. */
   tower: LayerRows[][];
   /** Rows that the projector gets, all images together. */
@@ -51,7 +53,18 @@ export function traceRows(
 ): RowTrace {
   const traces = images.map((rows, image) => ({ image, rows, decoderRows: rows }));
   const total = () => traces.reduce((sum, { rows }) => sum + rows, 0);
-  const trace: RowTrace = { tower: traces.map(() => []), projected: 0, visual: [], decoder: [], stages: [] };
+  // Nothing leaves the tower of a model whose projector folds patches; a class row stands outside of what may leave.
+  const each = towerRowsEach(facts);
+  const outside = facts.tower.rows - facts.imageRows * each;
+  const classRows = facts.tower.hasClassRow ? 1 : 0;
+  const trace: RowTrace = {
+    patches: images.map((rows) => rows * each + outside - classRows),
+    tower: traces.map(() => []),
+    projected: 0,
+    visual: [],
+    decoder: [],
+    stages: [],
+  };
   let next = 0;
   /** Runs the stages that come now. */
   const runWhile = (isDue: (stage: StagePlace) => boolean) => {
@@ -65,14 +78,12 @@ export function traceRows(
       trace.stages.push(work);
     }
   };
-  // A class row, and the patches that a projector folds into others; nothing leaves the tower of such a model.
-  const outside = facts.tower.rows - facts.imageRows;
   runWhile(({ hook }) => hook === "pixels");
   for (let layer = 0; layer < facts.tower.nLayers; ++layer) {
-    const attention = traces.map(({ rows }) => rows + outside);
+    const attention = traces.map(({ rows }) => rows * each + outside);
     runWhile((stage) => stage.hook === "vision-layer" && stage.layer === layer);
     for (const [i, { rows }] of traces.entries()) {
-      trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows + outside });
+      trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows * each + outside });
     }
   }
   trace.projected = total();

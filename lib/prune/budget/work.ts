@@ -16,16 +16,16 @@ const bytesPerNumber = 4; // the cache holds f32
  * The work that the matrices and the attention of a request take: what is run, nothing left out and nothing counted for
  * a convention. A row of causal attention sees the rows before it, so half of a square. Choosing rows is not in it.
  */
-export function workOf({ tower, projected, decoder }: RowTrace, facts: CostFacts): Work {
+export function workOf({ patches, tower, projected, decoder }: RowTrace, facts: CostFacts): Work {
   const { dModel, dFf, nHeads, nKvHeads, dHead, vocabSize, projectorMacsPerRow } = facts;
   const eye = facts.tower;
-  const perImage = Math.floor(eye.imageSize / eye.patchSize) ** 2 * 3 * eye.patchSize ** 2 * eye.dModel;
+  const perPatch = 3 * eye.patchSize ** 2 * eye.dModel;
   const towerLayer = ({ attention: n, ffn }: LayerRows) =>
     4 * n * eye.dModel ** 2 + 2 * n ** 2 * eye.dModel + 2 * ffn * eye.dModel * eye.dFf;
   const decoderLayer = ({ attention: n, ffn }: LayerRows) =>
     2 * n * dModel * dHead * (nHeads + nKvHeads) + n * (n + 1) * nHeads * dHead + 3 * ffn * dModel * dFf;
   return {
-    encode: sum(tower.map((layers) => perImage + sum(layers.map(towerLayer)))) + projected * projectorMacsPerRow,
+    encode: sum(patches) * perPatch + sum(tower.flat().map(towerLayer)) + projected * projectorMacsPerRow,
     prefill: sum(decoder.map(decoderLayer)) + dModel * vocabSize,
   };
 }

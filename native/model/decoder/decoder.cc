@@ -16,29 +16,38 @@ void Decoder::embed(std::span<const int32_t> ids, const Tensor& out) const {
 
 bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
                       const std::atomic<bool>& cancelled, LayerRange layers) {
-  std::vector<int32_t> rotated;
+  std::vector<Position> rotated;
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     hook.before_layer(layer, stream);
-    const SubLayers run = hook.sub_layers(layer);
-    if (!stream.bypass.empty()) {
+    if (stream.bypass.empty()) {
+      run_on_all(layer, stream, caches, hook, rotated);
+    } else {
       run_on_some(layer, stream, caches, hook, rotated);
-      continue;
     }
-    if (run.attention) {
-      rotate_to(stream, rotated);
-      attend(layer, stream, caches, hook);
-    }
-    hook.after_attention(layer, stream);
-    if (run.ffn) feed_forward(layer, stream);
-    hook.after_ffn(layer, stream);
+    // Whatever of the layer ran: what is added belongs to the picture, not to the layer.
+    if ((layer + 1) * config_.d_model <= (stream.planes.empty() ? 0 : stream.planes.shape[1]))
+      ops_.add(stream.hidden, stream.planes.columns(layer * config_.d_model, config_.d_model));
   }
   return true;
 }
 
-// One layer of forward, where stream.bypass sends rows past it.
+// One layer of forward.
+void Decoder::run_on_all(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
+                         std::vector<Position>& rotated) {
+  const SubLayers run = hook.sub_layers(layer);
+  if (run.attention) {
+    rotate_to(stream, rotated);
+    attend(layer, stream, caches, hook);
+  }
+  hook.after_attention(layer, stream);
+  if (run.ffn) feed_forward(layer, stream);
+  hook.after_ffn(layer, stream);
+}
+
+// The same where stream.bypass sends rows past it.
 void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                          std::vector<int32_t>& rotated) {
+                          std::vector<Position>& rotated) {
   const SubLayers run = hook.sub_layers(layer);
   RowStream some;  // the rows that run
   std::vector<int32_t> rows;
@@ -89,7 +98,7 @@ void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const
 }
 
 void Decoder::fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers) {
-  std::vector<int32_t> rotated;
+  std::vector<Position> rotated;
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     hook.before_layer(layer, stream);
     if (!hook.sub_layers(layer).attention) continue;  // nobody reads that cache
@@ -99,10 +108,18 @@ void Decoder::fill_caches(RowStream& stream, std::span<KvCache* const> caches, L
 }
 
 // Makes rope_ the table of the stream's positions; rotated are those it holds.
-void Decoder::rotate_to(const RowStream& stream, std::vector<int32_t>& rotated) {
+void Decoder::rotate_to(const RowStream& stream, std::vector<Position>& rotated) {
   if (rotated == stream.positions) return;
   rotated = stream.positions;
-  ops_.rope_table(rotated, config_.inv_freq, rope_.resize(ops_, {stream.hidden.rows(), config_.d_head}));
+  ops_.rope_table(rotated, config_.inv_freq, config_.rope_axes,
+                  rope_.resize(ops_, {stream.hidden.rows(), config_.d_head}));
+}
+
+// In place; heads (m, n, d_head). Does nothing in a model that does not norm its queries and keys.
+void Decoder::norm_heads(const Tensor& heads, const DeviceArray& weight) {
+  if (!config_.qk_norm) return;
+  const Tensor rows(heads.data, heads.dtype, heads.device, {heads.shape[0] * heads.shape[1], config_.d_head});
+  ops_.rms_norm(rows, weight.view(), config_.rms_eps, rows);
 }
 
 // Appends the keys and values of every row to its sequence's cache. Returns the normed rows (n_rows, d_model).
@@ -117,6 +134,7 @@ Tensor Decoder::append_keys(int layer, const RowStream& stream, std::span<KvCach
   ops_.rms_norm(stream.hidden, w.input_norm.view(), config_.rms_eps, normed);
   ops_.linear(normed, *w.k, w.k_bias.view(), k);
   ops_.linear(normed, *w.v, w.v_bias.view(), v);
+  norm_heads(k_heads, w.k_norm);
   ops_.rope(k_heads, rope_.view());
   for (size_t s = 0; s < stream.sequences.size(); ++s) {
     const Sequence& sequence = stream.sequences[s];
@@ -134,6 +152,7 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
   const Tensor attended = attended_.resize(ops_, {m, config_.n_heads * config_.d_head});
   const Tensor q_heads = q.reshape_rows({config_.n_heads, config_.d_head});
   ops_.linear(normed, *w.q, w.q_bias.view(), q);
+  norm_heads(q_heads, w.q_norm);
   ops_.rope(q_heads, rope_.view());
 
   std::vector<AttentionSegment> segments;
@@ -177,7 +196,7 @@ Decoder::Probe Decoder::probe(int layer, const RowStream& stream, const Sequence
   DeviceArray rows_memory, table_memory;  // not rope_, which the layers around this probe share
   // heads (n, n_heads, d_head) of these rows under one projection.
   const auto project = [&](std::span<const int32_t> rows, const PackedMatrix& matrix, const Tensor& bias,
-                           DeviceArray& memory) {
+                           const DeviceArray& norm, DeviceArray& memory) {
     const auto n = static_cast<int64_t>(rows.size());
     const Tensor picked = rows_memory.resize(ops_, {n, config_.d_model});
     ops_.gather_rows(hidden, rows, picked);
@@ -186,16 +205,17 @@ Decoder::Probe Decoder::probe(int layer, const RowStream& stream, const Sequence
     const Tensor out = memory.resize(ops_, {n, matrix.outputs()});
     ops_.linear(normed, matrix, bias, out);
     const Tensor heads = out.reshape_rows({matrix.outputs() / config_.d_head, config_.d_head});
+    norm_heads(heads, norm);
     if (!rope) return heads;
-    std::vector<int32_t> positions;
+    std::vector<Position> positions;
     for (int32_t row : rows) positions.push_back(stream.positions[static_cast<size_t>(sequence.begin + row)]);
     const Tensor table = table_memory.resize(ops_, {n, config_.d_head});
-    ops_.rope_table(positions, config_.inv_freq, table);
+    ops_.rope_table(positions, config_.inv_freq, config_.rope_axes, table);
     ops_.rope(heads, table);
     return heads;
   };
-  const Tensor q = project(queries, *w.q, w.q_bias.view(), q_);
-  const Tensor k = project(keys, *w.k, w.k_bias.view(), k_);
+  const Tensor q = project(queries, *w.q, w.q_bias.view(), w.q_norm, q_);
+  const Tensor k = project(keys, *w.k, w.k_bias.view(), w.k_norm, k_);
   return {q, k};
 }
 

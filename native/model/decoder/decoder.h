@@ -29,7 +29,9 @@ struct DecoderConfig {
   int64_t context = 0;  // rows a sequence may have
   float rms_eps = 0;
   Activation activation = Activation::kSilu;
-  std::vector<float> inv_freq;  // (d_head / 2) radians per position
+  std::vector<float> inv_freq;    // (d_head / 2) radians per position
+  std::vector<Axis> rope_axes{};  // (d_head / 2) what each turns with (M-RoPE); empty: positions are on a line
+  bool qk_norm = false;           // queries and keys are normed, head by head
 };
 
 // Biases are empty where the model has none.
@@ -37,6 +39,7 @@ struct DecoderLayer {
   DeviceArray input_norm;                 // (d_model)
   std::unique_ptr<PackedMatrix> q, k, v;  // (n_heads * d_head, d_model), (n_kv_heads * d_head, d_model) twice
   DeviceArray q_bias, k_bias, v_bias;
+  DeviceArray q_norm, k_norm;       // (d_head) or empty
   std::unique_ptr<PackedMatrix> o;  // (d_model, n_heads * d_head)
   DeviceArray o_bias;
   DeviceArray post_norm;                  // (d_model)
@@ -112,9 +115,12 @@ class Decoder {
   float attention_scale() const;
 
  private:
+  void run_on_all(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
+                  std::vector<Position>& rotated);
   void run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                   std::vector<int32_t>& rotated);
-  void rotate_to(const RowStream& stream, std::vector<int32_t>& rotated);
+                   std::vector<Position>& rotated);
+  void rotate_to(const RowStream& stream, std::vector<Position>& rotated);
+  void norm_heads(const Tensor& heads, const DeviceArray& weight);
   Tensor append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches);
   void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook);
   void feed_forward(int layer, const RowStream& stream);

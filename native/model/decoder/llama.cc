@@ -8,22 +8,23 @@ namespace fovea {
 
 namespace {
 
-// What transformers' config classes assume where a config is silent, and differ in.
-struct Defaults {
-  int64_t d_ff = 11008, n_kv_heads = 0, vocab = 32000, context = 2048;  // n_kv_heads 0: n_heads
-};
+// transformers 5 calls the decoders of Qwen2-VL and Qwen3-VL qwen2_vl_text and qwen3_vl_text.
+bool is_a(const Json& text_config, const char* type) {
+  return text_config.string_or("model_type", "llama").starts_with(type);
+}
 
-Defaults defaults_of(const std::string& type) {
-  if (type == "mistral") return {14336, 8, 32000, 131072};
-  if (type == "qwen2") return {22016, 0, 151936, 32768};
+LlamaDefaults defaults_of(const std::string& type) {
+  if (type == "mistral") return {.d_ff = 14336, .n_kv_heads = 8, .context = 131072};
+  if (type == "qwen2") return {.d_ff = 22016, .vocab = 151936, .context = 32768};
   return {};
 }
 
 // A layer that sees only the last so many rows is another model once the context is longer than that.
-void refuse_sliding_window(const Json& text_config, const std::string& type, int64_t context) {
+void refuse_sliding_window(const Json& text_config, int64_t context) {
+  const std::string type = text_config.string_or("model_type", "llama");
   int64_t window = context;
   if (type == "mistral" && !text_config.members().contains("sliding_window")) window = 4096;
-  if (type == "mistral" || (type == "qwen2" && text_config.bool_or("use_sliding_window", false)))
+  if (type == "mistral" || (is_a(text_config, "qwen") && text_config.bool_or("use_sliding_window", false)))
     window = text_config.int_or("sliding_window", window);
   if (window < context)
     throw Error(ErrorCode::kModelUnsupported, "config.json: text_config.sliding_window is " + std::to_string(window) +
@@ -34,33 +35,37 @@ void refuse_sliding_window(const Json& text_config, const std::string& type, int
 }  // namespace
 
 DecoderConfig llama_config(const Json& text_config) {
-  const std::string type = text_config.string_or("model_type", "llama");
-  const Defaults defaults = defaults_of(type);
+  return llama_config(text_config, defaults_of(text_config.string_or("model_type", "llama")));
+}
+
+DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& defaults) {
   DecoderConfig c;
-  c.n_layers = static_cast<int>(bounded(text_config, "num_hidden_layers", 32, 1, kMaxLayers));
-  c.d_model = bounded(text_config, "hidden_size", 4096, 1, kMaxWidth);
+  c.n_layers = static_cast<int>(bounded(text_config, "num_hidden_layers", defaults.n_layers, 1, kMaxLayers));
+  c.d_model = bounded(text_config, "hidden_size", defaults.d_model, 1, kMaxWidth);
   c.d_ff = bounded(text_config, "intermediate_size", defaults.d_ff, 1, kMaxWidth);
-  c.n_heads = bounded(text_config, "num_attention_heads", 32, 1, kMaxHeads);
-  c.n_kv_heads = bounded(text_config, "num_key_value_heads", defaults.n_kv_heads == 0 ? c.n_heads : defaults.n_kv_heads,
+  c.n_heads = bounded(text_config, "num_attention_heads", defaults.n_heads, 1, kMaxHeads);
+  c.n_kv_heads = bounded(text_config, "num_key_value_heads", defaults.n_kv_heads > 0 ? defaults.n_kv_heads : c.n_heads,
                          1, kMaxHeads);
   c.vocab = bounded(text_config, "vocab_size", defaults.vocab, 1, kMaxVocab);
   c.context = bounded(text_config, "max_position_embeddings", defaults.context, 1, kMaxContext);
-  refuse_sliding_window(text_config, type, c.context);
-  c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", 1e-6));
+  refuse_sliding_window(text_config, c.context);
+  c.rms_eps = static_cast<float>(text_config.number_or("rms_norm_eps", defaults.rms_eps));
   c.activation = parse_activation(text_config, "hidden_act", "silu");
   if (c.n_heads % c.n_kv_heads != 0) text_config.refuse("num_key_value_heads", "a divisor of num_attention_heads");
-  if (!text_config.has("head_dim") && c.d_model % c.n_heads != 0)
+  if (!text_config.has("head_dim") && defaults.d_head == 0 && c.d_model % c.n_heads != 0)
     text_config.refuse("num_attention_heads", "a divisor of hidden_size");
-  c.d_head = bounded(text_config, "head_dim", c.d_model / c.n_heads, 2, kMaxHeadWidth);
+  c.d_head =
+      bounded(text_config, "head_dim", defaults.d_head > 0 ? defaults.d_head : c.d_model / c.n_heads, 2, kMaxHeadWidth);
   if (c.d_head % 2 != 0) text_config.refuse("head_dim", "an even number");
-  c.inv_freq = rope_frequencies(text_config, c.d_head);
+  c.inv_freq = rope_frequencies(text_config, c.d_head, defaults.rope_theta);
+  c.qk_norm = is_a(text_config, "qwen3");
   return c;
 }
 
 DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Json& text_config,
                              const std::string& prefix, bool tied, const std::string& head_name) {
   // Qwen2 has biases on q, k and v whatever its config says, and none on o.
-  const bool qwen2 = text_config.string_or("model_type", "llama").starts_with("qwen2");
+  const bool qwen2 = is_a(text_config, "qwen2");
   const bool attention_bias = qwen2 || text_config.bool_or("attention_bias", false);
   const bool mlp_bias = text_config.bool_or("mlp_bias", false);
   const int64_t q_width = c.n_heads * c.d_head, kv_width = c.n_kv_heads * c.d_head;
@@ -79,6 +84,8 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
     l.q_bias = weights.vector_if(attention_bias, attention + "q_proj.bias", q_width);
     l.k_bias = weights.vector_if(attention_bias, attention + "k_proj.bias", kv_width);
     l.v_bias = weights.vector_if(attention_bias, attention + "v_proj.bias", kv_width);
+    l.q_norm = weights.vector_if(c.qk_norm, attention + "q_norm.weight", c.d_head);
+    l.k_norm = weights.vector_if(c.qk_norm, attention + "k_norm.weight", c.d_head);
     l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width, kLayer);
     l.o_bias = weights.vector_if(attention_bias && !qwen2, attention + "o_proj.bias", c.d_model);
     l.post_norm = weights.vector(layer + "post_attention_layernorm.weight", c.d_model);

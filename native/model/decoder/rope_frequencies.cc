@@ -41,11 +41,11 @@ void divide(const Json& rope, std::vector<float>& inv_freq) {
 
 }  // namespace
 
-std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
+std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head, double default_theta) {
   const Json* parameters = text_config.get("rope_parameters");
   const Json* scaling = parameters != nullptr ? parameters : text_config.get("rope_scaling");
-  const double default_theta = text_config.number_or("rope_theta", 10000.0);
-  const double theta = parameters != nullptr ? parameters->number_or("rope_theta", default_theta) : default_theta;
+  const double outer = text_config.number_or("rope_theta", default_theta);
+  const double theta = parameters != nullptr ? parameters->number_or("rope_theta", outer) : outer;
   if (!(theta > 0 && std::isfinite(theta))) text_config.refuse("rope_theta", "a number above 0");
 
   std::vector<float> inv_freq;
@@ -63,7 +63,8 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head) {
     scale_llama3(*scaling, text_config, inv_freq);
   } else if (type == "divisors") {
     divide(*scaling, inv_freq);
-  } else if (type != "default" && type != "dynamic") {  // dynamic: scales only beyond max_position_embeddings
+  } else if (type != "default" && type != "mrope" && type != "dynamic") {
+    // mrope has the same frequencies, dynamic scales only beyond max_position_embeddings
     throw Error(ErrorCode::kModelUnsupported,
                 "RoPE scaling \"" + type + "\" is not implemented; Fovea has default, linear, llama3 and dynamic");
   }

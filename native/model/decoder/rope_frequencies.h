@@ -10,6 +10,6 @@ namespace fovea {
 
 // (d_head / 2) radians per position, in f32 as transformers computes them. Reads rope_parameters (transformers 5) or
 // rope_theta and rope_scaling (before). Throws kModelUnsupported for other kinds of scaling.
-std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head);
+std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head, double default_theta = 10000);
 
 }  // namespace fovea

@@ -51,4 +51,32 @@ std::vector<float> interpolate_positions(std::span<const float> table, int64_t s
   return out;
 }
 
+std::vector<float> stretch_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns) {
+  const int64_t d = static_cast<int64_t>(table.size()) / (side * side);
+  struct Between {
+    int64_t low, high;
+    float share;  // of high
+  };
+  const auto taps_of = [&](int64_t place, int64_t size) {
+    const float at = static_cast<float>(place * (side - 1)) / static_cast<float>(std::max<int64_t>(size - 1, 1));
+    const auto low = static_cast<int64_t>(at);
+    return Between{low, std::min(low + 1, side - 1), at - static_cast<float>(low)};
+  };
+  std::vector<float> out;
+  out.reserve(static_cast<size_t>(rows * columns * d));
+  for (int64_t row = 0; row < rows; ++row) {
+    const Between v = taps_of(row, rows);
+    for (int64_t column = 0; column < columns; ++column) {
+      const Between h = taps_of(column, columns);
+      const auto at = [&](int64_t y, int64_t x) { return table.subspan(static_cast<size_t>((y * side + x) * d)); };
+      const auto upper_left = at(v.low, h.low), upper_right = at(v.low, h.high);
+      const auto lower_left = at(v.high, h.low), lower_right = at(v.high, h.high);
+      for (size_t c = 0; c < static_cast<size_t>(d); ++c)
+        out.push_back(upper_left[c] * ((1 - v.share) * (1 - h.share)) + upper_right[c] * ((1 - v.share) * h.share) +
+                      lower_left[c] * (v.share * (1 - h.share)) + lower_right[c] * (v.share * h.share));
+    }
+  }
+  return out;
+}
+
 }  // namespace fovea

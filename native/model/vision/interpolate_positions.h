@@ -11,4 +11,7 @@ namespace fovea {
 // aligned), edges repeated; as torch's interpolate, which transformers' interpolate_pos_encoding calls.
 std::vector<float> interpolate_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns);
 
+// The same for Qwen3-VL: bilinear, the corners of both grids on one another; as transformers' Qwen3VLVisionModel does.
+std::vector<float> stretch_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns);
+
 }  // namespace fovea

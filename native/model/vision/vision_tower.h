@@ -26,6 +26,7 @@ struct TowerFacts {
 struct TowerAttention {
   Tensor q, k;
   float scale = 0;
+  bool in_windows = false;  // rows saw only those of their window, not the whole image
 };
 
 // What happens between a tower's layers. Each image is a sequence of the stream and its patches are a span; a class

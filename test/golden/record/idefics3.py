@@ -134,7 +134,8 @@ def record(name, o, seed, golden):
     return cases
 
 
-golden = GoldenWriter(FOLDER, "golden")
-FOLDER.mkdir(parents=True, exist_ok=True)
-cases = [case for seed, (name, o) in enumerate(MODELS.items()) for case in record(name, o, seed, golden)]
-golden.write({"cutLayer": CUT, "cases": cases})
+if __name__ == "__main__":
+    golden = GoldenWriter(FOLDER, "golden")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    cases = [case for seed, (name, o) in enumerate(MODELS.items()) for case in record(name, o, seed, golden)]
+    golden.write({"cutLayer": CUT, "cases": cases})
