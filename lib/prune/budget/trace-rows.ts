@@ -75,6 +75,7 @@ export function traceRows(
       trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows + outside });
     }
   }
+  runWhile(({ hook }) => hook === "vision-out");
   trace.projected = total();
   runWhile(({ hook }) => hook === "projected");
   for (const image of traces) image.decoderRows = image.rows;

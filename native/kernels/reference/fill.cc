@@ -5,6 +5,7 @@ namespace fovea::reference {
 void fill(KernelTable& table) {
   table.tier = "scalar";
   fill_gemm(table);
+  fill_dot(table);
   fill_pack(table);
   fill_softmax(table);
   fill_norm(table);

@@ -6,6 +6,7 @@ namespace fovea::avx2 {
 void fill(KernelTable& table) {
   table.tier = "avx2";
   fill_gemm(table);
+  fill_dot(table);
   fill_pack(table);
   fill_softmax(table);
   fill_norm(table);
