@@ -41,4 +41,3 @@ if __name__ == "__main__":
     record("to-me", ToMe, lambda share: {"stages": [{"method": "toMe", "keep": share}]})
     record("to-me-remove", ToMe, lambda rows: {"stages": [{"method": "toMe", "remove": rows}]}, shares=(8, 16, 32), remove=True)
     record("turbo", Turbo, lambda share: {"stages": [{"method": "turbo", "keep": share}]})
-    record("turbo-remove", Turbo, lambda rows: {"stages": [{"method": "turbo", "remove": rows}]}, shares=(8, 16, 32), remove=True)
