@@ -1,4 +1,6 @@
 import { isCacheStage, type LoweredStage } from "./plan.js";
+import { rowsLeft } from "./rows-left.js";
+import type { KeepBudget } from "./step.js";
 
 /**
  * Share of the prompt's visual rows that a decoder layer sees, mean over all layers: what papers call the average
@@ -17,21 +19,18 @@ export function meanShare(stages: readonly LoweredStage[], nLayers: number, othe
     const at = hook === "decoder-layer" ? (layer ?? 0) : 0;
     sum += share * (at - from);
     from = at;
-    const kept = new Map<string, number>();
-    for (const step of steps) {
-      if (step.do === "select" && step.by === "none") {
-        kept.set(step.to, 0);
-      } else if ((step.do === "select" || step.do === "merge") && "keep" in step && step.keep.ratio !== undefined) {
-        // In the tower, what entered its own first layer.
-        const of = step.keep.of === "stage" ? share : hook === "vision-layer" ? 1 : ofDecoder;
-        kept.set(step.to, Math.min(share, of * step.keep.ratio));
-      } else if (step.do === "gather") {
-        const left = kept.get(step.rows) ?? (otherwise === undefined ? undefined : share * otherwise);
-        if (left === undefined) return undefined;
-        share = left;
-      }
-    }
+    // In the tower, what entered its own first layer.
+    const entered = hook === "vision-layer" ? 1 : ofDecoder;
+    const left = rowsLeft(steps, share, (keep, rows) => shareOf(keep, rows, entered), otherwise);
+    if (left === undefined) return undefined;
+    share = left;
     if (hook !== "decoder-layer") ofDecoder = share;
   }
   return (sum + share * (nLayers - from)) / nLayers;
+}
+
+/** What a budget keeps of a share of the rows. */
+function shareOf({ ratio, of, share = 1 }: KeepBudget, rows: number, entered: number): number | undefined {
+  if (ratio === undefined) return undefined;
+  return share * Math.min(rows, ratio * (of === "stage" ? rows : entered));
 }

@@ -9,15 +9,19 @@ import { dart } from "./methods/dart.js";
 import { divPrune } from "./methods/div-prune.js";
 import { downscale } from "./methods/downscale.js";
 import { dyVte } from "./methods/dy-vte.js";
+import { eadp } from "./methods/eadp.js";
 import { fastV } from "./methods/fast-v.js";
 import { fasterVlm } from "./methods/faster-vlm.js";
 import { feather } from "./methods/feather.js";
 import { h2o } from "./methods/h2o.js";
+import { hiRed } from "./methods/hi-red.js";
+import { holoV } from "./methods/holo-v.js";
 import { mmTok } from "./methods/mm-tok.js";
 import { pMod } from "./methods/p-mod.js";
 import { pixelPrune } from "./methods/pixel-prune.js";
 import { pool } from "./methods/pool.js";
 import { prefixKv } from "./methods/prefix-kv.js";
+import { pruMerge } from "./methods/pru-merge.js";
 import { pyramidDrop } from "./methods/pyramid-drop.js";
 import { random } from "./methods/random.js";
 import { scope } from "./methods/scope.js";
@@ -26,6 +30,7 @@ import { sparseVlm } from "./methods/sparse-vlm.js";
 import { toMe } from "./methods/to-me.js";
 import { turbo } from "./methods/turbo.js";
 import { uniform } from "./methods/uniform.js";
+import { vFlowOpt } from "./methods/v-flow-opt.js";
 import { vScan2 } from "./methods/v-scan-2.js";
 import { v2Drop } from "./methods/v2-drop.js";
 import { visPruner } from "./methods/vis-pruner.js";
@@ -42,12 +47,16 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   [dart.name, dart],
   [divPrune.name, divPrune],
   [downscale.name, downscale],
+  [eadp.name, eadp],
   [fasterVlm.name, fasterVlm],
   [h2o.name, h2o],
+  [hiRed.name, hiRed],
+  [holoV.name, holoV],
   [mmTok.name, mmTok],
   [pixelPrune.name, pixelPrune],
   [pool.name, pool],
   [prefixKv.name, prefixKv],
+  [pruMerge.name, pruMerge],
   [pyramidDrop.name, pyramidDrop],
   [random.name, random],
   [scope.name, scope],
@@ -68,6 +77,7 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   [pMod.name, pMod],
   [sparseVlm.name, sparseVlm],
   [v2Drop.name, v2Drop],
+  [vFlowOpt.name, vFlowOpt],
   [vScan2.name, vScan2],
   [vtw.name, vtw],
 ]);

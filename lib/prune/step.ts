@@ -26,9 +26,10 @@ export interface KeepBudget {
 
 /**
  * One primitive of a lowered stage; native/prune/steps has a file for each. Steps hand values to each other by name:
- * `to` names what a step makes, other fields name what it reads. There are five kinds: scores (a number per row of
+ * `to` names what a step makes, other fields name what it reads. There are six kinds: scores (a number per row of
  * an image), features (a vector per row; "hidden" are the rows themselves), vectors (that belong to no row), rows (a
- * choice of them) and queries (rows of text that ask). Values live until rows are gathered.
+ * choice of them), queries (rows of text that ask) and quotas (how many rows stay where). Values live until rows are
+ * gathered.
  */
 export type Step =
   | ProbeStep
@@ -43,6 +44,7 @@ export type Step =
   | NormaliseStep
   | CombineStep
   | SelectStep
+  | AllocateStep
   | ChoiceStep
   | BesideStep
   | CustomStep
@@ -73,16 +75,20 @@ export interface ProbeStep {
 
 /**
  * What the vision tower noted of the rows still here; at hooks behind the tower. Scores: `classAttention` (what the
- * class row attends to, mean over heads), `columnAttention` (what all rows attend to, mean over queries and heads) and
- * `importance` (what those patches attend to that receive more than `threshold` times the mean). Features: `keys` (mean
- * over heads) and `output` (what the tower gave).
+ * class row attends to, mean over heads), `jointAttention` (the same with all heads as one), `columnAttention` (what all
+ * rows attend to, mean over queries and heads) and `importance` (what those patches attend to that receive more than
+ * `threshold` times the mean). Features: `keys` (mean over heads), `jointKeys` (all heads side by side) and `output` (what
+ * the tower gave).
  */
 export type TapStep = {
   do: "tap";
   /** Of the tower, counted from the last one that runs, which is -1, the default. `output` has no other. */
   layer?: number;
   to: string;
-} & ({ of: "classAttention" | "columnAttention" | "keys" | "output" } | { of: "importance"; threshold: number });
+} & (
+  | { of: "classAttention" | "jointAttention" | "columnAttention" | "keys" | "jointKeys" | "output" }
+  | { of: "importance"; threshold: number }
+);
 
 /** What only stages inside the tower can know; the last one at `pixels`, the others at `vision-layer`. */
 export type TowerStep =
@@ -145,6 +151,8 @@ export type ScoreStep = { do: "score"; features: string; to: string } & (
     }
   /** Minus the mean cosine with the other rows. */
   | { by: "distinctiveness" }
+  /** The variance of the cosines with the rows of the same one of `parts` equal runs of rows; default 1. */
+  | { by: "variance"; parts?: number }
   /** Sum of absolute values (1) or Euclidean length (2). */
   | { by: "norm"; p: 1 | 2 }
 );
@@ -179,6 +187,8 @@ export type NormaliseStep = {
   to: string;
 } /** To (0, 1]; equal scores become 1. Each of `parts` equal runs of rows apart; default 1. */ & (
   | { by: "minMax"; parts?: number }
+  /** Divided by the mean of absolute values. */
+  | { by: "mean" }
   | { by: "softmax"; temperature: number }
   /** Negative scores count as 0. */
   | { by: "power"; exponent: number }
@@ -211,6 +221,21 @@ export interface CoverageTerm {
   floor?: number;
 }
 
+/** Quotas: what a budget allows, dealt out by scores. */
+export type AllocateStep = { do: "allocate"; score: string; keep: KeepBudget; to: string } & (
+  | {
+      /**
+       * Among the images of the prompt: the share `even` by their rows, the rest by how many of the best-scored rows of
+       * all images, the share `top` of them, each has.
+       */
+      by: "images";
+      top: number;
+      even: number;
+    }
+  /** Among so many equal runs of an image's rows, by their mean score. */
+  | { by: "parts"; parts: number }
+);
+
 /** Rows: a choice without a budget. */
 export type ChoiceStep = { do: "select"; to: string } & (
   | {
@@ -219,6 +244,10 @@ export type ChoiceStep = { do: "select"; to: string } & (
       stride: number;
     }
   | { by: "none" }
+  /** Rows whose score is more than `reach` interquartile ranges above the third quartile; at least one. */
+  | { by: "outliers"; score: string; reach: number }
+  /** Rows of the largest scores, as many as `quota` says. */
+  | { by: "topK"; score: string; quota: string }
   | {
       /** All rows if the scores of all images add up to `atLeast`, else none. */
       by: "mass";
@@ -259,8 +288,12 @@ export type ChoiceStep = { do: "select"; to: string } & (
 );
 
 /** Rows: a choice of `keep` rows of each image. `weight` and `worth` name scores. */
-export type SelectStep = { do: "select"; keep: KeepBudget; to: string } & (
-  | { by: "topK"; score: string }
+export type SelectStep = {
+  do: "select";
+  keep: KeepBudget;
+  to: string;
+} /** With `among`, of these rows, which the budget then is of. */ & (
+  | { by: "topK"; score: string; among?: string }
   | { by: "maxMin"; features: string; weight?: string }
   /** `parts`: so many equal runs of rows, each with its share of the budget. */
   | { by: "dpp"; features: string; weight?: string; parts?: number }
@@ -307,15 +340,20 @@ export interface WithoutStep {
 }
 
 /**
- * Folds rows into others, which then are a mean: plain, counting each as often as the rows it stands for, by `weight`
- * (scores), or the row itself plus the mean of what folds into it.
+ * Folds rows into others, which then are a mean: plain, counting each as often as the rows it stands for, or by `weight`
+ * (scores); or the row itself plus the mean of what folds into it, or plus all of that by weight; or the sum of all by
+ * weight.
  */
 export type MergeStep = {
   do: "merge";
-  reduce: "mean" | "sizeMean" | "addMean" | "weightedMean";
+  reduce: "mean" | "sizeMean" | "addMean" | "weightedMean" | "addWeighted" | "weightedSum";
   weight?: string;
 } /** Each of `from` into the most similar of `into`. */ & (
   | { by: "nearest"; features: string; from: string; into: string }
+  /** Each of `into` takes in the `count` of `from` that are most like it; a row may go to several. */
+  | { by: "neighbours"; features: string; from: string; into: string; count: number }
+  /** `rows` gather round the densest of them, so many as `keep` says of them; `to`: these. */
+  | { by: "density"; features: string; rows: string; keep: KeepBudget; to: string }
   /** Every second row into the most similar of those between; `to`: the rows that are left. */
   | ({ by: "bipartite"; features: string; penalty?: string; coefficient?: number; to: string } & (
       | { keep: KeepBudget }

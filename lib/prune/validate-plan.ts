@@ -97,7 +97,12 @@ function lowerStage(entry: unknown, facts: PlanFacts, ownPositions: boolean, whe
   if (method === undefined) throw unknownName(`${where}.method`, name, "the name of a method", [...methods.keys()]);
   const stages = method.lower(readOptions(method, given, facts, where), facts, where);
   const { positions } = method;
-  return ownPositions && positions !== undefined ? stages.map((stage) => ({ ...stage, positions })) : stages;
+  // What a stage says of itself comes before what its method says, and the plan before both.
+  if (ownPositions) return positions === undefined ? stages : stages.map((stage) => ({ positions, ...stage }));
+  return stages.map((stage) => {
+    const { positions: _, ...others } = { positions: undefined, ...stage };
+    return others as LoweredStage;
+  });
 }
 
 /** The options of one stage, checked and with defaults filled in. */

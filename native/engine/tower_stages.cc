@@ -1,6 +1,7 @@
 #include "engine/tower_stages.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <string>
 
@@ -30,6 +31,20 @@ std::vector<float> mean_over_heads(Ops& ops, const Tensor& heads) {
 std::vector<float> sizes_of(const RowStream& stream, const Sequence& image) {
   if (stream.sizes.empty()) return {};
   return {stream.sizes.begin() + image.begin, stream.sizes.begin() + image.begin + image.count};
+}
+
+// The same attention with all heads as one.
+TowerAttention as_one_head(const TowerAttention& attention) {
+  const int64_t width = attention.k.row_elements();
+  return {attention.q.reshape_rows({1, width}), attention.k.reshape_rows({1, width}),
+          static_cast<float>(1 / std::sqrt(static_cast<double>(width)))};
+}
+
+// heads (n, n_heads, d_head) to (n, n_heads * d_head).
+std::vector<float> side_by_side(Ops& ops, const Tensor& heads) {
+  std::vector<float> numbers(static_cast<size_t>(heads.elements()));
+  ops.copy_to_host(heads, numbers.data());
+  return numbers;
 }
 
 // What some rows of an image attend to among all its rows, mean over them and heads.
@@ -173,7 +188,9 @@ void TowerStages::run(Hook hook, int layer, RowStream& stream, const TowerAttent
 void TowerStages::note(const TowerTap& tap, int layer, const RowStream& stream, const TowerAttention& attention) {
   for (size_t i = 0; i < stream.sequences.size(); ++i) {
     const Sequence& image = stream.sequences[i];
-    if (tap.kind == TowerTap::Kind::kClassAttention && image.spans[0].begin == 0)
+    const bool is_joint = tap.kind == TowerTap::Kind::kJointAttention;
+    const bool asks_class = is_joint || tap.kind == TowerTap::Kind::kClassAttention;
+    if (asks_class && image.spans[0].begin == 0)
       throw Error(ErrorCode::kPlan,
                   "the plan asks for the class row's attention; this vision tower has no class row, so use a method "
                   "that reads column attention");
@@ -186,12 +203,15 @@ void TowerStages::note(const TowerTap& tap, int layer, const RowStream& stream, 
       case TowerTap::Kind::kKeys:
         numbers = mean_over_heads(ops_, attention.k.slice(image.begin, image.count));
         break;
+      case TowerTap::Kind::kJointKeys:
+        numbers = side_by_side(ops_, attention.k.slice(image.begin, image.count));
+        break;
       case TowerTap::Kind::kImportance:
         numbers = importance(ops_, stream, image, attention, tap.threshold);
         break;
       default:
-        numbers = attention_of(ops_, stream, image, attention,
-                               rows_between(0, tap.kind == TowerTap::Kind::kClassAttention ? 1 : image.count));
+        numbers = attention_of(ops_, stream, image, is_joint ? as_one_head(attention) : attention,
+                               rows_between(0, asks_class ? 1 : image.count));
     }
     const auto width = static_cast<int64_t>(numbers.size()) / image.count;
     const Span& span = image.spans[0];

@@ -3,7 +3,8 @@
 //
 // Every entry does the same operations in the same order on every tier, so all tiers agree bit for bit (but for the
 // erf of GELU). The rules: a matrix product of floats is one chain of fused multiply-adds over ascending k; a sum over
-// a row keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see reference/sum.h).
+// a row keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see reference/sum.h); a dot
+// product of two rows keeps 8, in f64.
 #pragma once
 
 #include <cstdint>
@@ -82,6 +83,10 @@ struct KernelTable {
   void (*pack_rows)(const float* x, int64_t x_stride, int64_t rows, int64_t k, float* out);
   // x (rows, n) -> out [ceil(n / 16)][rows][16], zero padded: columns become lanes.
   void (*pack_columns)(const float* x, int64_t x_stride, int64_t rows, int64_t n, float* out);
+  // out (m, n) = a (m, k) * b (n, k)^T in f64: products are exact, only sums round. Element i goes to partial sum i %
+  // 8; they fold in halves.
+  void (*dot_rows)(const float* a, int64_t a_stride, int64_t m, const float* b, int64_t b_stride, int64_t n, int64_t k,
+                   double* out, int64_t out_stride);
   void (*widen_f16)(const uint16_t* x, int64_t n, float* out);
   void (*widen_bf16)(const uint16_t* x, int64_t n, float* out);
 

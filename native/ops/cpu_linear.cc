@@ -146,26 +146,26 @@ void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w) {
   }
 }
 
-void CpuOps::dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) {
+void CpuOps::dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) {
   const int64_t m = a.rows(), n = b.rows(), k = a.rank == 2 ? a.shape[1] : 0;
-  require_shapes(
-      is_f32(a, 2) && is_f32(b, 2) && is_f32(out, 2) && b.shape[1] == k && out.rows() == m && out.shape[1] == n,
-      "dot_rows", "expected a (m, k), b (n, k), out (m, n)", {{"a", a}, {"b", b}, {"out", out}});
+  require_shapes(is_f32(a, 2) && is_f32(b, 2) && b.shape[1] == k && std::ssize(out) == m * n, "dot_rows",
+                 ("expected a (m, k), b (n, k) and room for m * n numbers, not " + std::to_string(out.size())).c_str(),
+                 {{"a", a}, {"b", b}});
   if (m == 0 || n == 0) return;
-  constexpr int64_t kMostPacked = 1 << 18;  // floats of b per block: half of a usual L2
-  const int64_t most = std::clamp(kMostPacked / (kPanel * std::max<int64_t>(k, 1)), int64_t{1}, kGemmColumns / kPanel);
-  const Blocks blocks = cut(m, n, pool_.threads(), most);
-  pool_.parallel_for(blocks.across, [&](int64_t index) {
-    const int64_t column = index * blocks.panels * kPanel;
-    const int64_t count = std::min(blocks.panels * kPanel, n - column);
-    float* panels = scratch(Scratch::kPanels, ceil_divide(count, kPanel) * kPanel * k);
-    kernels_.pack_rows(b.as<float>() + column * b.row_stride, b.row_stride, count, k, panels);
-    for (int64_t row = 0; row < m; row += blocks.rows) {
-      kernels_.gemm_f32({a.as<float>() + row * a.row_stride, a.row_stride, std::min(blocks.rows, m - row), panels,
-                         k * kPanelBytes, k, count, nullptr, out.as<float>() + row * out.row_stride + column,
-                         out.row_stride, GemmMode::kStore, scratch(Scratch::kGemm, kGemmScratch)});
-    }
-  });
+  constexpr int64_t kResident = 1 << 17;  // floats of b per block: half of a usual L2, while a goes through
+  const int64_t threads = m * n * k < kWorthSharing ? 1 : pool_.threads();
+  const int64_t rows = std::clamp(std::min(kResident / std::max<int64_t>(k, 1), ceil_divide(n, 4 * threads)),
+                                  int64_t{4}, std::max<int64_t>(n, 4));
+  const auto block = [&](int64_t index) {
+    const int64_t first = index * rows;
+    kernels_.dot_rows(a.as<float>(), a.row_stride, m, b.as<float>() + first * b.row_stride, b.row_stride,
+                      std::min(rows, n - first), k, out.data() + first, n);
+  };
+  if (threads == 1) {
+    for (int64_t i = 0; i < ceil_divide(n, rows); ++i) block(i);
+  } else {
+    pool_.parallel_for(ceil_divide(n, rows), block);
+  }
 }
 
 }  // namespace fovea

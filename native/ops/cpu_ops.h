@@ -25,7 +25,7 @@ class CpuOps final : public Ops {
 
   std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) override;
   void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out, bool accumulate) override;
-  void dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) override;
+  void dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) override;
 
   void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) override;
   void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) override;

@@ -77,8 +77,9 @@ class Ops {
   // out (m, n) = x (m, k) * w^T + bias; with accumulate, out += that. bias (n) or empty.
   virtual void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out,
                       bool accumulate = false) = 0;
-  // out (m, n) = a (m, k) * b^T with b (n, k), both activations.
-  virtual void dot_rows(const Tensor& a, const Tensor& b, const Tensor& out) = 0;
+  // out (m, n), on the host, = a (m, k) * b^T with b (n, k), both activations, in f64: choices of rows hang on digits
+  // that an f32 does not have.
+  virtual void dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) = 0;
 
   // Norms: x, out (m, d), weight and bias (d); out may be x.
   virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -27,6 +28,27 @@ int64_t rounded_share(double ratio, int64_t base, KeepBudget::Rounding rounding)
 }
 
 }  // namespace
+
+std::vector<int64_t> apportion(int64_t total, std::span<const double> worth, std::span<const int64_t> room) {
+  const double sum = std::accumulate(worth.begin(), worth.end(), 0.0);
+  if (!std::isfinite(sum))
+    throw Error(ErrorCode::kNumeric, "what rows are dealt out by is NaN or infinite; the model's weights are damaged");
+  std::vector<int64_t> quota;
+  for (size_t i = 0; i < room.size(); ++i) {
+    const double share = sum > 0 ? worth[i] / sum : 1 / static_cast<double>(room.size());
+    quota.push_back(std::min(room[i], static_cast<int64_t>(share * static_cast<double>(total) + 1e-9)));
+  }
+  std::vector<size_t> order(room.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return worth[a] > worth[b]; });
+  int64_t left = total - std::accumulate(quota.begin(), quota.end(), int64_t{0});
+  for (const size_t i : order) {
+    const int64_t more = std::min(left, room[i] - quota[i]);
+    quota[i] += more;
+    left -= more;
+  }
+  return quota;
+}
 
 int64_t allocate(const KeepBudget& budget, const Span& span) {
   if (span.count == 0) return 0;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "prune/row_stream.h"
 
@@ -20,5 +22,10 @@ struct KeepBudget {
 
 // Rows of this span to keep: between 1 and its present rows (0 for an empty span, or when a share is cut to it).
 int64_t allocate(const KeepBudget& budget, const Span& span);
+
+// total rows dealt out in proportion to worth (n, >= 0; all alike if they sum to 0) among holders of room (n) each,
+// 0 <= total <= sum of room: cut to whole rows, what is left over goes to the largest worth that has room, the lower
+// one on ties. Throws kNumeric on NaN.
+std::vector<int64_t> apportion(int64_t total, std::span<const double> worth, std::span<const int64_t> room);
 
 }  // namespace fovea

@@ -2,99 +2,131 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
+#include "ops/device_array.h"
 #include "prune/select_checks.h"
 
 namespace fovea {
 namespace {
 
-// Rows of x (n, d) at length 1, or 0, in f64. Throws kNumeric if one holds NaN or infinity.
-std::vector<double> unit_rows(Ops& ops, const Tensor& x) {
+// x (n, d) on the host. Throws kNumeric if a row holds NaN or infinity.
+std::vector<float> finite_rows(Ops& ops, const Tensor& x) {
   std::vector<float> values(static_cast<size_t>(x.elements()));
-  if (values.empty()) return {};
+  if (values.empty()) return values;
   if (!ops.all_finite(x)) refuse_nan();
   ops.copy_to_host(x, values.data());
+  return values;
+}
+
+// 1 / length of each row of x (n, d), or 0 of a row of zeros.
+std::vector<double> inverse_lengths(Ops& ops, const Tensor& x) {
+  const std::vector<float> values = finite_rows(ops, x);
   const auto d = static_cast<size_t>(x.row_elements());
-  std::vector<double> unit(values.begin(), values.end());
-  for (size_t row = 0; row < unit.size(); row += d) {
-    const std::span<double> u(unit.data() + row, d);
-    double square = 0;
-    for (const double value : u) square += value * value;
-    if (square == 0) continue;
-    for (double& value : u) value /= std::sqrt(square);
+  std::vector<double> scale;
+  for (size_t row = 0; row < static_cast<size_t>(x.rows()); ++row) {
+    double square[8] = {};  // side by side, so that no sum waits for the one before it
+    for (size_t c = 0; c < d; ++c) square[c % 8] += double{values[row * d + c]} * values[row * d + c];
+    double sum = 0;
+    for (const double part : square) sum += part;
+    scale.push_back(sum == 0 ? 0 : 1 / std::sqrt(sum));
   }
-  return unit;
+  return scale;
+}
+
+// dots (a.size(), b.size()) of rows of these scales become cosines. The scales meet first, so that a pair has the same
+// cosine both ways round.
+void to_cosines(std::span<double> dots, std::span<const double> a, std::span<const double> b) {
+  for (size_t i = 0; i < a.size(); ++i)
+    for (size_t j = 0; j < b.size(); ++j) dots[i * b.size() + j] *= a[i] * b[j];
 }
 
 }  // namespace
 
-Cosines::Cosines(Ops& ops, const Tensor& rows) : ops_(ops) {
-  const std::vector<double> unit = unit_rows(ops, rows);
-  const auto n = static_cast<size_t>(rows.rows()), d = static_cast<size_t>(rows.row_elements());
-  mean_.assign(d, 0.0);
-  along_mean_.assign(n, 0.0);
-  zero_.assign(n, true);
-  if (n == 0) return;
-  for (size_t i = 0; i < unit.size(); ++i) mean_[i % d] += unit[i] / static_cast<double>(n);
-  for (const double value : mean_) mean_square_ += value * value;
-  std::vector<float> rest(unit.size());
-  for (size_t i = 0; i < unit.size(); ++i) {
-    const double difference = unit[i] - mean_[i % d];
-    along_mean_[i / d] += mean_[i % d] * difference;
-    rest[i] = static_cast<float>(difference);
-    if (unit[i] != 0) zero_[i / d] = false;
-  }
-  ops.copy_from_host(rest.data(), rest_.resize(ops, {rows.rows(), rows.row_elements()}));
-}
+Cosines::Cosines(Ops& ops, const Tensor& rows) : ops_(ops), rows_(rows), scale_(inverse_lengths(ops, rows)) {}
 
-std::span<const double> Cosines::block(int64_t first, int64_t count) {
-  const Tensor out = dots_.resize(ops_, {count, n()});
-  ops_.dot_rows(rest_.view().slice(first, count), rest_.view(), out);
-  host_.resize(static_cast<size_t>(count * n()));
-  ops_.copy_to_host(out, host_.data());
-  block_.resize(host_.size());
-  const auto width = static_cast<size_t>(n());
-  for (size_t i = 0; i < block_.size(); ++i) {
-    const size_t row = static_cast<size_t>(first) + i / width, column = i % width;
-    block_[i] =
-        zero_[row] || zero_[column] ? 0.0 : mean_square_ + along_mean_[row] + along_mean_[column] + double{host_[i]};
-  }
+std::span<const double> Cosines::of(int64_t i) {
+  block_.resize(scale_.size());
+  ops_.dot_rows(rows_.slice(i, 1), rows_, block_);
+  to_cosines(block_, {&scale_[static_cast<size_t>(i)], 1}, scale_);
   return block_;
 }
 
+template <typename F>
+void Cosines::each_pair(F&& see) {
+  constexpr int64_t kBlock = 64;
+  for (int64_t first = 0; first < n(); first += kBlock) {
+    // Pairs with rows before this block have been seen from the other side.
+    const int64_t count = std::min(kBlock, n() - first), right = n() - first;
+    block_.resize(static_cast<size_t>(count * right));
+    ops_.dot_rows(rows_.slice(first, count), rows_.slice(first, right), block_);
+    const std::span<const double> scales = std::span(scale_).subspan(static_cast<size_t>(first));
+    to_cosines(block_, scales.first(static_cast<size_t>(count)), scales);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = i; j < right; ++j)
+        see(static_cast<size_t>(first + i), static_cast<size_t>(first + j), block_[static_cast<size_t>(i * right + j)]);
+  }
+}
+
+std::vector<double> Cosines::all() {
+  const size_t size = scale_.size();
+  std::vector<double> cosines(size * size);
+  each_pair([&](size_t i, size_t j, double cosine) { cosines[i * size + j] = cosines[j * size + i] = cosine; });
+  return cosines;
+}
+
+std::vector<double> Cosines::nearest_other() {
+  std::vector<double> nearest(scale_.size(), -std::numeric_limits<double>::infinity());
+  each_pair([&](size_t i, size_t j, double cosine) {
+    if (i == j) return;
+    nearest[i] = std::max(nearest[i], cosine);
+    nearest[j] = std::max(nearest[j], cosine);
+  });
+  return nearest;
+}
+
+std::vector<double> Cosines::between(std::span<const int32_t> a, std::span<const int32_t> b) {
+  DeviceArray memory_a, memory_b;
+  const auto pick = [&](std::span<const int32_t> rows, DeviceArray& memory, std::vector<double>& scales) {
+    for (const int32_t row : rows) scales.push_back(scale_[static_cast<size_t>(row)]);
+    const Tensor picked = memory.resize(ops_, {std::ssize(rows), rows_.row_elements()});
+    ops_.gather_rows(rows_, rows, picked);
+    return picked;
+  };
+  std::vector<double> scale_a, scale_b, cosines(a.size() * b.size());
+  const Tensor x = pick(a, memory_a, scale_a), y = pick(b, memory_b, scale_b);
+  ops_.dot_rows(x, y, cosines);
+  to_cosines(cosines, scale_a, scale_b);
+  return cosines;
+}
+
 std::vector<double> Cosines::with(const Tensor& vectors) {
-  const auto d = mean_.size(), m = static_cast<size_t>(vectors.rows());
-  if (static_cast<size_t>(vectors.row_elements()) != d)
+  if (vectors.row_elements() != rows_.row_elements())
     throw Error(ErrorCode::kPlan,
-                "a stage compares vectors of " + std::to_string(d) + " numbers with vectors of " +
+                "a stage compares vectors of " + std::to_string(rows_.row_elements()) + " numbers with vectors of " +
                     std::to_string(vectors.row_elements()) +
                     "; compare rows of the decoder with its text, and rows of the tower with each other");
-  std::vector<double> cosines(static_cast<size_t>(n()) * m);
-  if (cosines.empty()) return cosines;
-  const std::vector<double> unit = unit_rows(ops_, vectors);
-  std::vector<double> along(m, 0.0);  // the mean with each vector
-  for (size_t i = 0; i < unit.size(); ++i) along[i / d] += mean_[i % d] * unit[i];
-  const std::vector<float> narrow(unit.begin(), unit.end());
-  DeviceArray memory;
-  const Tensor others = memory.resize(ops_, {vectors.rows(), vectors.row_elements()});
-  ops_.copy_from_host(narrow.data(), others);
-  const Tensor out = dots_.resize(ops_, {n(), vectors.rows()});
-  ops_.dot_rows(rest_.view(), others, out);
-  host_.resize(cosines.size());
-  ops_.copy_to_host(out, host_.data());
-  for (size_t row = 0, i = 0; row < zero_.size(); ++row)
-    for (size_t j = 0; j < m; ++j, ++i) cosines[i] = zero_[row] ? 0.0 : along[j] + double{host_[i]};
+  std::vector<double> cosines(scale_.size() * static_cast<size_t>(vectors.rows()));
+  ops_.dot_rows(rows_, vectors, cosines);
+  to_cosines(cosines, scale_, inverse_lengths(ops_, vectors));
   return cosines;
 }
 
 std::vector<double> Cosines::mean_to_others() const {
-  std::vector<double> mean(static_cast<size_t>(n()), 0.0);
-  if (mean.size() < 2) return mean;
-  // The sum over all rows is one product with n times the mean; a row's own cosine, 1, is taken out again.
-  const auto count = static_cast<double>(n());
-  for (size_t i = 0; i < mean.size(); ++i)
-    if (!zero_[i]) mean[i] = (count * (mean_square_ + along_mean_[i]) - 1) / (count - 1);
+  const size_t size = scale_.size(), d = static_cast<size_t>(rows_.row_elements());
+  std::vector<double> mean(size, 0.0);
+  if (size < 2) return mean;
+  // The sum over all rows is one product with the sum of all rows at length 1; a row's own cosine, 1, is taken out.
+  const std::vector<float> values = finite_rows(ops_, rows_);
+  std::vector<double> sum(d, 0.0);
+  for (size_t i = 0; i < values.size(); ++i) sum[i % d] += values[i] * scale_[i / d];
+  for (size_t row = 0; row < size; ++row) {
+    if (is_zero(row)) continue;
+    double along = 0;
+    for (size_t c = 0; c < d; ++c) along += values[row * d + c] * sum[c];
+    mean[row] = (along * scale_[row] - 1) / static_cast<double>(size - 1);
+  }
   return mean;
 }
 

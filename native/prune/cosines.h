@@ -1,47 +1,48 @@
 // Cosines between rows, computed when they are asked for: greedy selection reads few of all pairs.
 //
 // Rows of one image point nearly the same way, so their cosines differ in the last digits of an f32 and greedy choices
-// would hang on rounding. Here a row of length 1 is the mean of all plus a small rest: products with the mean are done
-// in f64, products of rests in f32, where rounding is as small as they are.
+// would hang on rounding. Here products of f32 rows are summed in f64, and the lengths are divided by afterwards: a
+// cosine is good to about 1e-15, and equal rows have equal cosines.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "ops/device_array.h"
 #include "ops/ops.h"
 
 namespace fovea {
 
 class Cosines {
  public:
-  // rows (n, d); a row of zeros has cosine 0 with everything. Throws kNumeric if a row holds NaN or infinity.
+  // rows (n, d), read until the last call; a row of zeros has cosine 0 with everything. Throws kNumeric if a row holds
+  // NaN or infinity.
   Cosines(Ops& ops, const Tensor& rows);
 
-  int64_t n() const { return static_cast<int64_t>(along_mean_.size()); }
-  bool is_zero(size_t i) const { return zero_[i]; }
+  int64_t n() const { return rows_.rows(); }
+  bool is_zero(size_t i) const { return scale_[i] == 0; }
   // Row i with every row (n); valid until the next call.
-  std::span<const double> of(int64_t i) { return block(i, 1); }
-  // Rows [first, first + count) with every row (count, n); valid until the next call.
-  std::span<const double> block(int64_t first, int64_t count);
+  std::span<const double> of(int64_t i);
+  // Every row with every row (n, n).
+  std::vector<double> all();
+  // The largest cosine of each row with another (n); minus infinity if there is none.
+  std::vector<double> nearest_other();
+  // Each of rows a with each of rows b: (a.size(), b.size()).
+  std::vector<double> between(std::span<const int32_t> a, std::span<const int32_t> b);
   // Every row with every one of vectors (m, d): (n, m). Throws kPlan if they are not as wide.
   std::vector<double> with(const Tensor& vectors);
   // The mean cosine of each row with all others (n); 0 if there are none.
   std::vector<double> mean_to_others() const;
 
-  // How many rows a caller that needs all pairs should ask for at a time.
-  static constexpr int64_t kBlock = 64;
-
  private:
+  // Calls see(i, j, cosine) for each pair i <= j.
+  template <typename F>
+  void each_pair(F&& see);
+
   Ops& ops_;
-  std::vector<double> mean_;        // (d) of the rows at length 1
-  double mean_square_ = 0;          // the mean with itself
-  std::vector<double> along_mean_;  // (n) the mean with each rest
-  std::vector<bool> zero_;          // (n) rows of zeros
-  DeviceArray rest_, dots_;         // (n, d); scratch
-  std::vector<float> host_;
-  std::vector<double> block_;
+  Tensor rows_;
+  std::vector<double> scale_;  // (n) 1 / length, or 0
+  std::vector<double> block_;  // scratch
 };
 
 }  // namespace fovea

@@ -138,13 +138,7 @@ Coverage make_coverage(Ops& ops, std::span<const CoverageTerm> terms) {
   for (const CoverageTerm& term : terms) {
     Cosines candidates(ops, term.features);
     coverage.n = candidates.n();
-    std::vector<double> similar;
-    if (term.vectors.empty()) {
-      const std::span<const double> all = candidates.block(0, candidates.n());
-      similar.assign(all.begin(), all.end());
-    } else {
-      similar = candidates.with(term.vectors);
-    }
+    std::vector<double> similar = term.vectors.empty() ? candidates.all() : candidates.with(term.vectors);
     const int64_t m = coverage.n == 0 ? 0 : static_cast<int64_t>(similar.size()) / coverage.n;
     check_weights(term.weight, m);
     if (term.temperature > 0) share_out(similar, coverage.n, m, term.temperature);

@@ -5,21 +5,24 @@
 #include <map>
 #include <numeric>
 
-#include "prune/row_cosines.h"
+#include "ops/device_array.h"
+#include "prune/cosines.h"
+#include "prune/select.h"
+#include "prune/select_checks.h"
 
 namespace fovea {
 namespace {
 
 struct Match {
   Fold fold;
-  float score;  // cosine
+  double score;  // cosine
 };
 
 // The best row of `into` for each row of `from`.
 std::vector<Match> nearest(Ops& ops, const Tensor& features, std::span<const int32_t> from,
                            std::span<const int32_t> into) {
   if (from.empty() || into.empty()) return {};
-  const std::vector<float> cosine = row_cosines(ops, features, from, into);
+  const std::vector<double> cosine = Cosines(ops, features).between(from, into);
   std::vector<Match> matches;
   for (size_t i = 0; i < from.size(); ++i) {
     const auto row = cosine.begin() + static_cast<std::ptrdiff_t>(i * into.size());
@@ -36,6 +39,78 @@ std::vector<Fold> fold_nearest(Ops& ops, const Tensor& features, std::span<const
   std::vector<Fold> folds;
   for (const Match& match : nearest(ops, features, from, into)) folds.push_back(match.fold);
   return folds;
+}
+
+std::vector<Fold> fold_neighbours(Ops& ops, const Tensor& features, std::span<const int32_t> from,
+                                  std::span<const int32_t> into, int64_t count) {
+  if (from.empty() || into.empty()) return {};
+  const std::vector<double> cosine = Cosines(ops, features).between(into, from);
+  std::vector<size_t> order(from.size());
+  std::vector<Fold> folds;
+  for (size_t i = 0; i < into.size(); ++i) {
+    const std::span<const double> alike = std::span(cosine).subspan(i * from.size(), from.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return alike[a] > alike[b]; });
+    for (size_t j = 0; j < order.size() && static_cast<int64_t>(j) < count; ++j)
+      folds.push_back({from[order[j]], into[i]});
+  }
+  return folds;
+}
+
+namespace {
+
+// Distances by the square root of d between rows of x (n, d): (n, n).
+std::vector<double> distances(Ops& ops, const Tensor& x) {
+  const auto n = static_cast<size_t>(x.rows());
+  std::vector<double> dots(n * n), distance(n * n);
+  ops.dot_rows(x, x, dots);
+  for (size_t i = 0; i < n; ++i)
+    for (size_t j = 0; j < n; ++j) {
+      const double square = dots[i * n + i] + dots[j * n + j] - 2 * dots[i * n + j];
+      distance[i * n + j] = std::sqrt(std::max(square, 0.0) / static_cast<double>(x.row_elements()));
+    }
+  return distance;
+}
+
+}  // namespace
+
+Clusters cluster_by_density(Ops& ops, const Tensor& features, std::span<const int32_t> rows, int64_t count) {
+  if (rows.empty() || count == 0) return {};
+  DeviceArray memory;
+  const Tensor x = memory.resize(ops, {std::ssize(rows), features.row_elements()});
+  ops.gather_rows(features, rows, x);
+  if (!ops.all_finite(x)) refuse_nan();
+  const std::vector<double> distance = distances(ops, x);
+  const size_t n = rows.size();
+  std::vector<double> density(n), near(n);
+  for (size_t i = 0; i < n; ++i) {
+    std::copy_n(distance.begin() + static_cast<std::ptrdiff_t>(i * n), n, near.begin());
+    std::partial_sort(near.begin(), near.begin() + count, near.end());
+    double square = 0;
+    for (int64_t j = 0; j < count; ++j) square += near[static_cast<size_t>(j)] * near[static_cast<size_t>(j)];
+    density[i] = std::exp(-square / static_cast<double>(count));
+  }
+  const double farthest = *std::max_element(distance.begin(), distance.end());
+  std::vector<float> peak;
+  for (size_t i = 0; i < n; ++i) {
+    double to_denser = farthest;
+    // The closest two of all rows are often equally dense: without an order among them both would be centres.
+    for (size_t j = 0; j < n; ++j)
+      if (density[j] > density[i] || (density[j] == density[i] && j < i))
+        to_denser = std::min(to_denser, distance[i * n + j]);
+    peak.push_back(static_cast<float>(to_denser * density[i]));
+  }
+  const std::vector<int32_t> centres = select_top_k(peak, count);
+  Clusters clusters;
+  for (const int32_t centre : centres) clusters.centres.push_back(rows[static_cast<size_t>(centre)]);
+  for (size_t i = 0; i < n; ++i) {
+    if (std::binary_search(centres.begin(), centres.end(), static_cast<int32_t>(i))) continue;
+    const auto nearest = std::min_element(centres.begin(), centres.end(), [&](int32_t a, int32_t b) {
+      return distance[i * n + static_cast<size_t>(a)] < distance[i * n + static_cast<size_t>(b)];
+    });
+    clusters.folds.push_back({rows[i], rows[static_cast<size_t>(*nearest)]});
+  }
+  return clusters;
 }
 
 std::vector<Fold> fold_bipartite(Ops& ops, const Tensor& features, bool sources_first, std::span<const float> penalty,
@@ -81,18 +156,23 @@ void merge_rows(Ops& ops, const Tensor& rows, std::span<float> sizes, std::span<
   ops.copy_to_host(rows, values.data());
   std::map<int32_t, std::vector<int32_t>> members;  // of each row that takes others, in the order of folds
   for (const Fold& fold : folds) members[fold.into].push_back(fold.from);
+  const bool is_sum = reduce == Reduce::kAddWeighted || reduce == Reduce::kWeightedSum;
   const auto share = [&](int32_t row) {
     const auto i = static_cast<size_t>(row);
-    return reduce == Reduce::kSizeMean ? double{sizes[i]} : reduce == Reduce::kWeightedMean ? double{weight[i]} : 1.0;
+    return reduce == Reduce::kSizeMean                 ? double{sizes[i]}
+           : is_sum || reduce == Reduce::kWeightedMean ? double{weight[i]}
+                                                       : 1.0;
   };
   std::vector<double> sum(d);
   std::vector<float> merged(d);
   for (const auto& [into, from] : members) {
     double total = std::accumulate(from.begin(), from.end(), share(into),
                                    [&](double so_far, int32_t row) { return so_far + share(row); });
-    const bool is_plain = total == 0;  // kWeightedMean of rows without weight
+    const bool is_plain = total == 0 && !is_sum;  // kWeightedMean of rows without weight
     if (is_plain) total = static_cast<double>(from.size() + 1);
-    const double of_into = reduce == Reduce::kAddMean ? 1 : (is_plain ? 1 : share(into)) / total;
+    if (is_sum) total = 1;
+    const bool adds = reduce == Reduce::kAddMean || reduce == Reduce::kAddWeighted;
+    const double of_into = adds ? 1 : (is_plain ? 1 : share(into)) / total;
     const auto add = [&](int32_t row, double factor) {
       for (size_t c = 0; c < d; ++c) sum[c] += factor * values[static_cast<size_t>(row) * d + c];
     };

@@ -24,6 +24,13 @@ std::vector<float> min_max(std::span<const float> scores) {
   return each(scores, [&](double x) { return (x - least + kEpsilon) / (range + kEpsilon); });
 }
 
+std::vector<float> by_mean(std::span<const float> scores) {
+  double sum = 0;
+  for (const float x : scores) sum += std::abs(double{x});
+  const double mean = sum == 0 ? 1 : sum / static_cast<double>(scores.size());
+  return each(scores, [&](double x) { return x / mean; });
+}
+
 std::vector<float> softmax(std::span<const float> scores, double temperature) {
   if (scores.empty()) return {};
   const double largest = *std::max_element(scores.begin(), scores.end());

@@ -10,6 +10,9 @@ namespace fovea {
 // (x - min + 1e-6) / (max - min + 1e-6): in (0, 1], and 1 if all are the same.
 std::vector<float> min_max(std::span<const float> scores);
 
+// x / mean |x|; unchanged if all are 0.
+std::vector<float> by_mean(std::span<const float> scores);
+
 std::vector<float> softmax(std::span<const float> scores, double temperature);
 
 // x ^ exponent; negative scores count as 0.

@@ -55,6 +55,21 @@ std::vector<float> score_distinctiveness(Ops& ops, const Tensor& features) {
   return scores;
 }
 
+std::vector<float> score_variance(Ops& ops, const Tensor& features) {
+  const std::vector<double> cosines = Cosines(ops, features).all();
+  const auto n = static_cast<size_t>(features.rows());
+  std::vector<float> scores;
+  for (size_t i = 0; i < n; ++i) {
+    const std::span<const double> row = std::span(cosines).subspan(i * n, n);
+    const double mean = (std::accumulate(row.begin(), row.end(), 0.0) - row[i]) / static_cast<double>(n);
+    double square = mean * mean;  // of its own
+    for (size_t j = 0; j < n; ++j)
+      if (j != i) square += (row[j] - mean) * (row[j] - mean);
+    scores.push_back(static_cast<float>(square / static_cast<double>(n)));
+  }
+  return scores;
+}
+
 std::vector<float> score_norm(Ops& ops, const Tensor& features, int p) {
   if (features.rows() == 0) return {};
   if (!ops.all_finite(features)) refuse_nan();

@@ -28,6 +28,9 @@ std::vector<float> score_focused_cosine(Ops& ops, const Tensor& features, const 
 // Minus the mean cosine to all other rows; 0 for a single row.
 std::vector<float> score_distinctiveness(Ops& ops, const Tensor& features);
 
+// The variance of each row's cosines with all rows, where its own counts as 0.
+std::vector<float> score_variance(Ops& ops, const Tensor& features);
+
 // Length of each row's vector: the sum of absolute values (p = 1) or the Euclidean one (p = 2).
 std::vector<float> score_norm(Ops& ops, const Tensor& features, int p);
 

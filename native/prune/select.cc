@@ -1,6 +1,7 @@
 #include "prune/select.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -24,27 +25,29 @@ std::vector<int32_t> select_top_k(std::span<const float> scores, int64_t keep) {
   return order;
 }
 
+std::vector<int32_t> select_outliers(std::span<const float> scores, double reach) {
+  check_no_nan(scores);
+  if (scores.empty()) return {};
+  std::vector<double> sorted(scores.begin(), scores.end());
+  std::sort(sorted.begin(), sorted.end());
+  const auto quantile = [&](double share) {
+    const double place = share * static_cast<double>(sorted.size() - 1), below = std::floor(place);
+    const double low = sorted[static_cast<size_t>(below)], high = sorted[static_cast<size_t>(std::ceil(place))];
+    return low + (high - low) * (place - below);
+  };
+  const double third = quantile(0.75), threshold = third + reach * (third - quantile(0.25));
+  std::vector<int32_t> rows;
+  for (size_t i = 0; i < scores.size(); ++i)
+    if (scores[i] > threshold) rows.push_back(static_cast<int32_t>(i));
+  return rows.empty() ? select_top_k(scores, 1) : rows;
+}
+
 namespace {
 
 // The row whose nearest other row is farthest.
 int32_t most_isolated(Cosines& cosines) {
-  const int64_t n = cosines.n();
-  double farthest = std::numeric_limits<double>::infinity();
-  int32_t row = 0;
-  for (int64_t first = 0; first < n; first += Cosines::kBlock) {
-    const int64_t count = std::min(Cosines::kBlock, n - first);
-    const std::span<const double> block = cosines.block(first, count);
-    for (int64_t i = first; i < first + count; ++i) {
-      double nearest = -std::numeric_limits<double>::infinity();
-      for (int64_t j = 0; j < n; ++j)
-        if (j != i) nearest = std::max(nearest, block[static_cast<size_t>((i - first) * n + j)]);
-      if (nearest < farthest) {
-        farthest = nearest;
-        row = static_cast<int32_t>(i);
-      }
-    }
-  }
-  return row;
+  const std::vector<double> nearest = cosines.nearest_other();
+  return static_cast<int32_t>(std::min_element(nearest.begin(), nearest.end()) - nearest.begin());
 }
 
 }  // namespace

@@ -13,6 +13,10 @@ namespace fovea {
 // The rows with the largest scores (n).
 std::vector<int32_t> select_top_k(std::span<const float> scores, int64_t keep);
 
+// The rows whose score is more than `reach` interquartile ranges above the third quartile (quartiles between scores are
+// interpolated), or the one of the largest score; none of none. Unlike the others it keeps as many as there are.
+std::vector<int32_t> select_outliers(std::span<const float> scores, double reach);
+
 // DivPrune's greedy max-min diversity over cosine distance of features (n, d): starts at the row whose nearest
 // neighbour is farthest, then always adds the row farthest from all chosen ones (arXiv 2503.02175, methods-core 2).
 // With weights (n) it starts at the largest and adds the row with the largest weight * distance.

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "prune/row_cosines.h"
+#include "prune/cosines.h"
 
 namespace fovea {
 namespace {
@@ -41,11 +41,11 @@ std::vector<int32_t> select_dissimilar(Ops& ops, std::span<const int32_t> rows, 
            scores[static_cast<size_t>(rows[static_cast<size_t>(b)])];
   });
   if (keep == std::ssize(rows)) return {rows.begin(), rows.end()};
-  const std::vector<float> cosine = row_cosines(ops, features, rows, rows);
+  const std::vector<double> cosine = Cosines(ops, features).between(rows, rows);
   while (std::ssize(rest) > keep) {
     std::vector<int32_t> even, odd;
     for (size_t i = 0; i < rest.size(); ++i) (i % 2 == 0 ? even : odd).push_back(rest[i]);
-    std::vector<float> alike(rows.size(), -std::numeric_limits<float>::infinity());
+    std::vector<double> alike(rows.size(), -std::numeric_limits<double>::infinity());
     for (int32_t a : even)
       for (int32_t b : odd)
         alike[static_cast<size_t>(a)] = std::max(alike[static_cast<size_t>(a)],
@@ -64,12 +64,13 @@ std::vector<int32_t> select_dissimilar(Ops& ops, std::span<const int32_t> rows, 
 std::vector<int32_t> select_unlike(Ops& ops, std::span<const int32_t> rows, std::span<const float> scores,
                                    const Tensor& features, int64_t keep) {
   std::vector<int32_t> left = by_score(rows, scores);
+  Cosines cosines(ops, features);
   while (std::ssize(left) > std::max<int64_t>(keep, 1)) {
     const auto half = static_cast<std::ptrdiff_t>(left.size() - left.size() / 2);
     const std::vector<int32_t> better(left.begin(), left.begin() + half);
     std::vector<int32_t> worse(left.begin() + half, left.end());
-    const std::vector<float> cosine = row_cosines(ops, features, worse, better);
-    std::vector<float> alike;
+    const std::vector<double> cosine = cosines.between(worse, better);
+    std::vector<double> alike;
     for (size_t i = 0; i < worse.size(); ++i) {
       const auto row = cosine.begin() + static_cast<std::ptrdiff_t>(i * better.size());
       alike.push_back(*std::max_element(row, row + std::ssize(better)));

@@ -27,6 +27,9 @@ inline Features make_features(Ops& ops, int64_t n, int64_t width, const std::vec
   return {view, std::move(memory)};
 }
 
+// How many rows of each equal run of rows of a span stay; one run is the span.
+using Quotas = std::vector<int64_t>;
+
 struct StageRun {
   Ops& ops;
   RowStream& stream;
@@ -38,6 +41,8 @@ struct StageRun {
   Named<RowSet> rows;
   Named<Features> features;
   Named<Features> vectors;  // that belong to no row; the same for every span, so they come once
+
+  Named<Quotas> quotas = {};
 
   // A stage over text: its spans are the stretches of text before, between and behind the images.
   bool over_text = false;
@@ -64,6 +69,7 @@ struct StageRun {
     rows.clear();
     features.clear();
     vectors.clear();
+    quotas.clear();
     if (over_text) text = text_spans(sequence());
   }
 

@@ -10,6 +10,8 @@ namespace {
 
 // By "do", or "do by" where a step comes in kinds.
 const std::map<std::string, StepParser, std::less<>> kSteps{
+    {"allocate images", parse_allocate_images},
+    {"allocate parts", parse_allocate_parts},
     {"bypass", parse_bypass},
     {"combine product", parse_combine_product},
     {"combine sum", parse_combine_sum},
@@ -18,8 +20,11 @@ const std::map<std::string, StepParser, std::less<>> kSteps{
     {"gather", parse_gather},
     {"merge bipartite", parse_merge_bipartite},
     {"merge cells", parse_merge_cells},
+    {"merge density", parse_merge_density},
     {"merge nearest", parse_merge_nearest},
+    {"merge neighbours", parse_merge_neighbours},
     {"normalise exp", parse_normalise_exp},
+    {"normalise mean", parse_normalise_mean},
     {"normalise minMax", parse_normalise_min_max},
     {"normalise power", parse_normalise_power},
     {"normalise smooth3x3", parse_normalise_smooth},
@@ -37,6 +42,7 @@ const std::map<std::string, StepParser, std::less<>> kSteps{
     {"score logits", parse_score_logits},
     {"score norm", parse_score_norm},
     {"score pageRank", parse_score_page_rank},
+    {"score variance", parse_score_variance},
     {"select classifier", parse_select_classifier},
     {"select coverage", parse_select_coverage},
     {"select custom", parse_select_custom},
@@ -48,6 +54,7 @@ const std::map<std::string, StepParser, std::less<>> kSteps{
     {"select mass", parse_select_mass},
     {"select maxMin", parse_select_max_min},
     {"select none", parse_select_none},
+    {"select outliers", parse_select_outliers},
     {"select pivots", parse_select_pivots},
     {"select random", parse_select_random},
     {"select stride", parse_select_stride},

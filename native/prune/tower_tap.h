@@ -12,9 +12,11 @@ namespace fovea {
 struct TowerTap {
   enum class Kind {
     kClassAttention,   // what the class row attends to, mean over heads
+    kJointAttention,   // what the class row attends to when all heads are taken as one
     kColumnAttention,  // what all rows attend to, mean over queries and heads
     kImportance,       // what the patches that receive most attention attend to, mean over them and heads (VFlowOpt)
     kKeys,             // keys, mean over heads
+    kJointKeys,        // keys, those of all heads side by side
     kOutput,           // the features that the projector gets
   };
   Kind kind;

@@ -24,6 +24,11 @@ class FakeSource final : public StageSource {
   TapValue pixels;
   Raster in_picture;
 
+  std::function<std::vector<float>(std::span<const int32_t> rows)> logits;
+  std::vector<int32_t> tokens;
+
+  std::vector<float> mean_logits(std::span<const int32_t> rows) override { return logits(rows); }
+  std::span<const int32_t> prompt() override { return tokens; }
   TapValue keys(std::span<const int32_t> rows) override { return layer_keys(rows); }
   TapValue patches(int32_t) override { return pixels; }
   Raster raster(int32_t) override { return in_picture; }

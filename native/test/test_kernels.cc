@@ -109,6 +109,26 @@ TEST("gemm, scalar: a product by hand") {
   CHECK(same_bits(out, expected, 6));
 }
 
+TEST("dot_rows: every tail, and the scalar one by hand") {
+  const float rows[] = {1, 2, 3, 1e8F, 1, -1e8F};
+  double by_hand[4];
+  scalar().dot_rows(rows, 3, 2, rows, 3, 2, 3, by_hand, 2);
+  const double expected[] = {14, 1e8 + 2 - 3e8, 1e8 + 2 - 3e8, 2e16 + 1};
+  for (int i = 0; i < 3; ++i) CHECK_EQ(by_hand[i], expected[i]);
+  CHECK_NEAR(by_hand[3], expected[3], 4);
+  each_tier([](const KernelTable& tier) {
+    for (const int64_t m : {1, 2, 4, 5, 9})
+      for (const int64_t n : {1, 3, 4, 8, 11})
+        for (const int64_t k : kWidths) {
+          Guarded a(m, k, 1, 3), b(n, k, 2, 1);
+          std::vector<double> got(static_cast<size_t>(m * (n + 2)), 7), wanted = got;
+          tier.dot_rows(a.data(), a.stride(), m, b.data(), b.stride(), n, k, got.data(), n + 2);
+          scalar().dot_rows(a.data(), a.stride(), m, b.data(), b.stride(), n, k, wanted.data(), n + 2);
+          CHECK(got == wanted);
+        }
+  });
+}
+
 TEST("pack_rows and pack_columns: odd shapes, strided views") {
   each_tier([](const KernelTable& tier) {
     for (const int64_t rows : {1, 7, 15, 16, 17, 40})

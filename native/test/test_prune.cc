@@ -166,6 +166,17 @@ TEST("select_max_min equals a naive greedy search in double precision") {
   for (const int64_t keep : {1, 2, 13, 60, 89}) CHECK(max_min(features, 12, keep) == naive_max_min(features, 12, keep));
 }
 
+TEST("select_max_min: rows that differ by less than an f32 can say of their cosine") {
+  // All but parallel: their distances are about 1e-9, and only f64 orders them.
+  Random random(5);
+  constexpr int64_t kRows = 40, kWidth = 96;
+  std::vector<float> base, x;
+  for (int64_t c = 0; c < kWidth; ++c) base.push_back(random.uniform());
+  for (int64_t row = 0; row < kRows; ++row)
+    for (const float value : base) x.push_back(value + 2e-5F * random.uniform());
+  for (const int64_t keep : {5, 20, 39}) CHECK(max_min(x, kWidth, keep) == naive_max_min(x, kWidth, keep));
+}
+
 TEST("select_max_min never takes a row twice, also of equal and of zero rows") {
   Random random(5);
   const std::vector<float> one = random_floats(random, 16, 1);

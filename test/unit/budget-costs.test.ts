@@ -54,6 +54,14 @@ describe("rows of a budget", () => {
     [{ ratio: 0.25, of: "decoder", rounding: "trunc" }, 10, 32, 8],
     [{ ratio: 0.5, of: "decoder", rounding: "trunc" }, 10, 32, 10],
     [{ ratio: 0.001, of: "stage", rounding: "trunc" }, 10, 10, 1],
+    [{ ratio: 0.5, of: "stage", rounding: "half-up" }, 5, 5, 3],
+    [{ ratio: 0.3, of: "stage", rounding: "half-up" }, 8, 8, 2],
+    [{ ratio: 0.3, of: "stage", rounding: "ceil" }, 8, 8, 3],
+    [{ ratio: 0.07, of: "stage", rounding: "ceil" }, 100, 100, 7],
+    [{ ratio: 0.5, of: "stage", rounding: "drop-half-even" }, 5, 5, 3],
+    [{ ratio: 0.5, of: "stage", rounding: "drop-half-even" }, 7, 7, 3],
+    [{ ratio: 0.5, of: "stage", rounding: "half-even", share: 0.5 }, 7, 7, 2],
+    [{ ratio: 0.5, of: "stage", rounding: "trunc", share: 0.1 }, 7, 7, 0],
     [{ count: 6, of: "stage", rounding: "trunc" }, 10, 10, 6],
     [{ count: 16, of: "stage", rounding: "trunc" }, 10, 10, 10],
     [{ count: 6, of: "stage", rounding: "trunc" }, 0, 0, 0],
@@ -74,6 +82,33 @@ describe("predicted rows", () => {
     expect(rows.projected).toBe(4);
     expect(rows.visual).toEqual([4, 4, 4, 4]);
     expect(rows.decoder).toEqual(Array(4).fill({ attention: 7, ffn: 7 }));
+  });
+
+  it("are gone for the projector after a stage at the tower's output", () => {
+    const rows = predictRows(
+      { positions: "compact", stages: [keep({ hook: "vision-out" }, 0.5)], skip: [] },
+      { textRows: 3, images: [4, 4] },
+      small,
+    );
+    expect(rows.tower[0]).toEqual(Array(2).fill({ attention: 5, ffn: 5 }));
+    expect(rows.projected).toBe(4);
+    expect(rows.visual).toEqual([4, 4, 4, 4]);
+    expect(rows.stages).toEqual([{ name: "keep", rowsIn: 8, pairs: 16 }]);
+  });
+
+  it("add up over choices that complete each other, and quotas", () => {
+    const of = (plan: Plan) => trace(plan, { textRows: 3, images: [40] }, { ...small, imageRows: 40 }).visual[0];
+    expect(of({ stages: [{ method: "visPruner", keep: 0.5 }] })).toBe(20);
+    expect(of({ stages: [{ method: "visionZip", keep: 0.5 }] })).toBe(20);
+    expect(of({ stages: [{ method: "hiRed", keep: 0.5 }] })).toBe(20);
+    expect(of({ stages: [{ method: "holoV", keep: 0.25 }] })).toBe(10);
+    expect(of({ stages: [{ method: "pruMerge", keep: 0.25 }] })).toBe(11);
+    expect(of({ stages: [{ method: "pruMerge", keep: 0.25, plus: true }] })).toBe(11);
+    expect(of({ stages: [{ method: "pruMerge", keep: 1 }] })).toBe(40);
+    expect(() => of({ stages: [{ method: "pruMerge" }] })).toThrow(/the picture decides/);
+    // 20 stay; of the 20 that go 6 are recycled into 1.
+    const recycled = { method: "sparseVlm", layers: [1], keep: [0.5], recycle: true };
+    expect(trace({ stages: [recycled] }, { textRows: 3, images: [40] }).visual).toEqual([40, 21, 21, 21]);
   });
 
   it("follow stages of the decoder per image, and leave out skipped halves", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { meanShare } from "../../lib/prune/mean-share.js";
 import { optionRange } from "../../lib/prune/option.js";
-import type { PlanStage } from "../../lib/prune/plan.js";
+import type { Plan, PlanStage } from "../../lib/prune/plan.js";
 import { prefixKvRatios } from "../../lib/prune/prefix-kv-ratios.js";
 import { methods } from "../../lib/prune/registry.js";
 import { lowerPlan } from "../../lib/prune/validate-plan.js";
@@ -51,6 +51,61 @@ describe("methods", () => {
       { do: "select", by: "maxMin", features: "centered" },
       { do: "gather" },
     ]);
+  });
+
+  it("eadp: published coverage of (1 + cosine) / 2, smoothed over the picture's grid", () => {
+    const steps = lower({ method: "eadp", keep: 0.25, beta: 2 })[0]?.steps;
+    expect(steps?.find(({ do: what }) => what === "select")).toMatchObject({
+      cover: [{ features: "hidden", weight: "importance", floor: -1 }],
+      algorithm: "lazy",
+    });
+    expect(steps).toContainEqual({
+      do: "normalise",
+      by: "smooth3x3",
+      score: "scaled",
+      rows: 24,
+      columns: 24,
+      to: "smooth",
+    });
+    expect(steps?.filter((step) => "sign" in step)).toMatchObject([{ sign: -1 }, { sign: -1, share: 0.2 }]);
+  });
+
+  it("hiRed: layer 0 of the tower deals the budget out, the last one that runs chooses", () => {
+    const taps = lower({ method: "hiRed" })[0]?.steps.filter(({ do: what }) => what === "tap");
+    expect(taps).toMatchObject([{ layer: -23 }, { layer: -1 }]);
+  });
+
+  it("pruMerge: as many as stand out, unless told how many; spread only by number", () => {
+    const first = (stage: PlanStage) => lower(stage)[0]?.steps[2];
+    expect(first({ method: "pruMerge" })).toMatchObject({ by: "outliers", reach: 1.5 });
+    expect(first({ method: "pruMerge", count: 64 })).toMatchObject({ by: "topK", keep: { count: 64 } });
+    expect(first({ method: "pruMerge", count: 64, plus: true })).toMatchObject({ keep: { count: 64, share: 0.25 } });
+    expect(() => lower({ method: "pruMerge", plus: true })).toThrow(/plus.*keep or count/s);
+    const noClassRow = { ...planFacts(), tower: { ...planFacts().tower, hasClassRow: false } };
+    expect(() => lowerPlan({ stages: [{ method: "pruMerge" }] }, noClassRow)).toThrow(/class row/);
+  });
+
+  it.each([
+    [{ keep: 0.7233, stages: [0.7487, 0.487] }, 0.5007],
+    [{ keep: 0.2651 }, 0.2507],
+    [{ keep: 0.1166, stages: [1, 0.6011] }, 0.1],
+  ])("vFlowOpt: %j leaves the published mean over 28 layers", (options, mean) => {
+    const stages = lower({ method: "vFlowOpt", ...options }, 28);
+    expect(stages.map(({ layer }) => layer)).toEqual([undefined, 9, 18]);
+    expect(meanShare(stages, 28, options.keep)).toBeCloseTo(mean, 4);
+  });
+
+  it("vFlowOpt: positions are compact before the decoder, original inside it, or as the plan says", () => {
+    const stages = [{ method: "vFlowOpt" }];
+    const of = (plan: Plan) =>
+      lowerPlan(plan, planFacts()).stages.map((stage) => ("positions" in stage ? stage.positions : undefined));
+    expect(of({ stages })).toEqual(["compact", "original", "original"]);
+    expect(of({ stages, positions: "original" })).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("vFlowOpt: a ratio for each layer", () => {
+    expect(() => lower({ method: "vFlowOpt", stages: [0.5] })).toThrow(/stages.*2 ratios/s);
+    expect(lower({ method: "vFlowOpt", keep: 1 }).map(({ hook }) => hook)).toEqual(["decoder-layer", "decoder-layer"]);
   });
 
   it("cdPruner: OpenVINO's defaults", () => {

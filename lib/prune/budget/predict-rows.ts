@@ -1,5 +1,6 @@
 import { isCacheStage, type LoweredPlan, type RowStage } from "../plan.js";
 import { planError } from "../plan-error.js";
+import { rowsLeft } from "../rows-left.js";
 import { allocate } from "./allocate.js";
 import type { CostFacts, PromptShape } from "./cost-facts.js";
 import { type ImageTrace, type RowTrace, traceRows } from "./trace-rows.js";
@@ -15,24 +16,9 @@ export function predictRows(plan: LoweredPlan, prompt: PromptShape, facts: CostF
   return traceRows(stages, rowsAfter, plan.skip, prompt, facts);
 }
 
-/** Rows of an image after a stage, by the sizes of the choices that its steps hand to `gather`. */
+/** Rows of an image after a stage; a budget that images share is taken to be dealt out evenly. */
 function leftBy({ name, steps }: RowStage, image: ImageTrace): number {
-  const chosen = new Map<string, number>();
-  let { rows } = image;
-  for (const step of steps) {
-    if ("keep" in step) chosen.set(step.to, allocate(step.keep, rows, image.decoderRows));
-    if (step.do === "select" && step.by === "none") chosen.set(step.to, 0);
-    if (step.do !== "gather") continue;
-    const left = chosen.get(step.rows);
-    if (left === undefined) {
-      throw planError(
-        "budget",
-        name,
-        "stages that keep a number of rows",
-        `How many ${name} keeps, the picture decides.`,
-      );
-    }
-    rows = left;
-  }
-  return rows;
+  const left = rowsLeft(steps, image.rows, (keep, rows) => allocate(keep, rows, image.decoderRows));
+  if (left !== undefined) return left;
+  throw planError("budget", name, "stages that keep a number of rows", `How many ${name} keeps, the picture decides.`);
 }

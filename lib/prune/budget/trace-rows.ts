@@ -86,6 +86,7 @@ export function traceRows(
       trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows * each + outside });
     }
   }
+  runWhile(({ hook }) => hook === "vision-out");
   trace.projected = total();
   if (tiles !== undefined) {
     // Nothing leaves the tower of such a model, so all tiles are alike.

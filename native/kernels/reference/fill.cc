@@ -7,6 +7,7 @@ void fill(KernelTable& table) {
   fill_gemm(table);
   fill_gemm_int8(table);
   fill_quantise(table);
+  fill_dot(table);
   fill_pack(table);
   fill_softmax(table);
   fill_norm(table);

@@ -87,6 +87,30 @@ FOVEA_INLINE __m256 power_of_two(__m256 shifted) {
 }
 FOVEA_INLINE Vec power_of_two(Vec shifted) { return {power_of_two(shifted.lo), power_of_two(shifted.hi)}; }
 
+// 8 doubles.
+struct Wide {
+  __m256d lo, hi;
+};
+constexpr int kDotTile = 2;  // rows times rows: 4 sums in 8 of the 16 registers
+FOVEA_INLINE Wide zero_wide() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+FOVEA_INLINE Wide widen(__m256 a) {
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
+}
+FOVEA_INLINE Wide widen(const float* p) {
+  return {_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
+}
+// The first count < 8 floats; the others read as zero.
+FOVEA_INLINE Wide widen(const float* p, int64_t count) { return widen(_mm256_maskload_ps(p, first(count))); }
+FOVEA_INLINE Wide fma(Wide a, Wide b, Wide c) {
+  return {_mm256_fmadd_pd(a.lo, b.lo, c.lo), _mm256_fmadd_pd(a.hi, b.hi, c.hi)};
+}
+// Folds in halves: lane i + lane i + 4, then + 2, + 1.
+FOVEA_INLINE double sum_lanes(Wide a) {
+  const __m256d four = _mm256_add_pd(a.lo, a.hi);
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
 FOVEA_INLINE __m128 upper(__m256 a) { return _mm256_extractf128_ps(a, 1); }
 // Folds in halves: lane i + lane i + 8, then + 4, + 2, + 1.
 FOVEA_INLINE float sum_lanes(Vec a) {

@@ -63,6 +63,25 @@ FOVEA_INLINE Vec power_of_two(Vec shifted) {
   return {_mm512_castsi512_ps(_mm512_add_epi32(n, _mm512_set1_epi32(0x3f800000)))};
 }
 
+// 8 doubles.
+struct Wide {
+  __m512d v;
+};
+constexpr int kDotTile = 4;  // rows times rows: 16 sums
+FOVEA_INLINE Wide zero_wide() { return {_mm512_setzero_pd()}; }
+FOVEA_INLINE Wide widen(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
+// The first count < 8 floats; the others read as zero.
+FOVEA_INLINE Wide widen(const float* p, int64_t count) {
+  return {_mm512_cvtps_pd(_mm256_maskz_loadu_ps(static_cast<__mmask8>(first(count)), p))};
+}
+FOVEA_INLINE Wide fma(Wide a, Wide b, Wide c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+// Folds in halves: lane i + lane i + 4, then + 2, + 1.
+FOVEA_INLINE double sum_lanes(Wide a) {
+  const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
 FOVEA_INLINE float fold(__m128 a) {
   a = _mm_add_ps(a, _mm_movehl_ps(a, a));
   return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));

@@ -8,6 +8,7 @@ namespace fovea::FOVEA_TIER {
 void fill_gemm(KernelTable& table);
 void fill_gemm_int8(KernelTable& table);
 void fill_quantise(KernelTable& table);
+void fill_dot(KernelTable& table);
 void fill_pack(KernelTable& table);
 void fill_softmax(KernelTable& table);
 void fill_norm(KernelTable& table);

@@ -7,6 +7,7 @@ void fill(KernelTable& table) {
   table.tier = "avx512";
   fill_gemm(table);
   fill_quantise(table);
+  fill_dot(table);
   fill_pack(table);
   fill_softmax(table);
   fill_norm(table);

@@ -1,5 +1,6 @@
 // {"do":"normalise","by":B,"score":NAME,…,"to":NAME}: scores of another scale or smoothness (normalise.h). B is
-// "minMax" ("parts": each by itself), "softmax" ("temperature"), "power" ("exponent"), "exp" ("scale") or "smooth3x3"
+// "minMax" ("parts": each by itself), "mean", "softmax" ("temperature"), "power" ("exponent"), "exp" ("scale") or
+// "smooth3x3"
 // ("rows", "columns" of the picture).
 #include "prune/normalise.h"
 
@@ -44,6 +45,10 @@ std::unique_ptr<const Step> parse_normalise_min_max(const Json& json, StepScope&
     }
     return all;
   });
+}
+
+std::unique_ptr<const Step> parse_normalise_mean(const Json& json, StepScope& scope) {
+  return make(json, scope, [](const Scores& scores) { return by_mean(scores); });
 }
 
 std::unique_ptr<const Step> parse_normalise_softmax(const Json& json, StepScope& scope) {

@@ -24,13 +24,11 @@ struct RatersStep final : Step {
     const int64_t behind = last.begin + last.count, begin = behind < sequence.count ? behind : 0;
     const Tensor text = then.hidden.slice(begin, sequence.count - begin);
     const auto n = static_cast<int64_t>(visual.size()), n_text = text.rows();
-    DeviceArray visual_memory, dots_memory;
+    DeviceArray visual_memory;
     const Tensor rows = visual_memory.resize(run.ops, {n, text.row_elements()});
     run.ops.gather_rows(then.hidden, visual, rows);
-    const Tensor dots = dots_memory.resize(run.ops, {n, n_text});
-    run.ops.dot_rows(rows, text, dots);
-    std::vector<float> logits(static_cast<size_t>(dots.elements()));
-    run.ops.copy_to_host(dots, logits.data());
+    std::vector<double> logits(static_cast<size_t>(n * n_text));
+    run.ops.dot_rows(rows, text, logits);
 
     std::vector<double> share(static_cast<size_t>(n_text), 0.0);
     for (auto row = logits.begin(); row != logits.end(); row += n_text) {

@@ -1,9 +1,11 @@
 // {"do":"score","by":B,"features":F,…,"to":NAME}: a number per row from its vector. B is "cosine" (mean cosine with
 // "vectors", times "sign"), "focusedCosine" (the same weighted by how sharply each vector points; "share" of them),
-// "distinctiveness" (minus the mean cosine with the other rows) or "norm" ("p": 1 or 2).
+// "distinctiveness" (minus the mean cosine with the other rows), "variance" (of the cosines with the rows of the same
+// one of "parts") or "norm" ("p": 1 or 2).
 #include "prune/score.h"
 
 #include "prune/steps/parse.h"
+#include "prune/steps/parts.h"
 #include "prune/steps/steps.h"
 
 namespace fovea {
@@ -44,6 +46,19 @@ struct DistinctivenessStep final : ScoreStep {
   Scores score(const StageRun& run, const Tensor& rows) const override { return score_distinctiveness(run.ops, rows); }
 };
 
+struct VarianceStep final : ScoreStep {
+  int64_t parts = 1;
+  Scores score(const StageRun& run, const Tensor& rows) const override {
+    Scores all;
+    for (int64_t part = 0; part < parts; ++part) {
+      const auto [begin, end] = part_of(rows.rows(), part, parts);
+      const Scores own = score_variance(run.ops, rows.slice(begin, end - begin));
+      all.insert(all.end(), own.begin(), own.end());
+    }
+    return all;
+  }
+};
+
 struct NormStep final : ScoreStep {
   int p = 2;
   Scores score(const StageRun& run, const Tensor& rows) const override { return score_norm(run.ops, rows, p); }
@@ -81,6 +96,12 @@ std::unique_ptr<const Step> parse_score_focused_cosine(const Json& json, StepSco
 
 std::unique_ptr<const Step> parse_score_distinctiveness(const Json& json, StepScope& scope) {
   return finish(std::make_unique<DistinctivenessStep>(), json, scope);
+}
+
+std::unique_ptr<const Step> parse_score_variance(const Json& json, StepScope& scope) {
+  auto step = std::make_unique<VarianceStep>();
+  step->parts = parse_parts(json);
+  return finish(std::move(step), json, scope);
 }
 
 std::unique_ptr<const Step> parse_score_norm(const Json& json, StepScope& scope) {

@@ -1,4 +1,4 @@
-// {"do":"select","by":B,"keep":BUDGET,…,"to":NAME}: rows of each span by top-k of a score, by max-min diversity or a
+// {"do":"select","by":B,"keep":BUDGET,…,"to":NAME}: rows of each span by max-min diversity or a
 // determinantal point process of features ("weight": scores), unlike the "pivots" rows of the largest "score" and the
 // "vectors", evenly spaced, or at random.
 #include "prune/select.h"
@@ -11,13 +11,6 @@
 
 namespace fovea {
 namespace {
-
-struct TopKStep final : SelectStep {
-  std::string score;
-  RowSet choose(const StageRun& run, size_t span, int64_t count) const override {
-    return select_top_k(run.scores.get(score)[span], count);
-  }
-};
 
 struct MaxMinStep final : SelectStep {
   std::string features, weight;
@@ -69,12 +62,6 @@ struct RandomStep final : SelectStep {
 };
 
 }  // namespace
-
-std::unique_ptr<const Step> parse_select_top_k(const Json& json, StepScope& scope) {
-  auto step = std::make_unique<TopKStep>();
-  step->score = scope.use(json, "score", StepScope::Kind::kScores);
-  return finish_select(std::move(step), json, scope);
-}
 
 std::unique_ptr<const Step> parse_select_max_min(const Json& json, StepScope& scope) {
   auto step = std::make_unique<MaxMinStep>();

@@ -9,6 +9,9 @@ std::unique_ptr<const Step> parse_score_custom(const Json& json, StepScope& scop
 std::unique_ptr<const Step> parse_select_custom(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_probe(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_tap(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_allocate_images(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_allocate_parts(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_select_outliers(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_select_top_k(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_select_max_min(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_select_uniform(const Json& json, StepScope& scope);
@@ -16,6 +19,8 @@ std::unique_ptr<const Step> parse_select_random(const Json& json, StepScope& sco
 std::unique_ptr<const Step> parse_features_keys(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_merge_bipartite(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_merge_cells(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_merge_density(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_merge_neighbours(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_merge_nearest(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_probe_class(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_score_page_rank(const Json& json, StepScope& scope);
@@ -31,8 +36,10 @@ std::unique_ptr<const Step> parse_select_pivots(const Json& json, StepScope& sco
 std::unique_ptr<const Step> parse_score_cosine(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_score_distinctiveness(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_score_focused_cosine(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_score_variance(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_score_norm(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_normalise_min_max(const Json& json, StepScope& scope);
+std::unique_ptr<const Step> parse_normalise_mean(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_normalise_softmax(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_normalise_power(const Json& json, StepScope& scope);
 std::unique_ptr<const Step> parse_normalise_exp(const Json& json, StepScope& scope);

@@ -1,6 +1,7 @@
 // {"do":"tap","of":KIND,"layer":L,"to":NAME}: what the vision tower noted of the rows still here. KIND is
-// "classAttention", "columnAttention" or "importance" (scores; the last with a "threshold"), "keys" or "output"
-// (features); see prune/tower_tap.h. L counts from the last tower layer that runs, which is -1, the default.
+// "classAttention", "jointAttention", "columnAttention" or "importance" (scores; the last with a "threshold"), "keys",
+// "jointKeys" or "output" (features); see prune/tower_tap.h. L counts from the last tower layer that runs, which is -1,
+// the default.
 #include <algorithm>
 
 #include "prune/steps/parse.h"
@@ -46,9 +47,11 @@ std::unique_ptr<const Step> parse_tap(const Json& json, StepScope& scope) {
   auto step = std::make_unique<TapStep>();
   step->tap.kind = choice<TowerTap::Kind>(json, "of",
                                           {{"classAttention", TowerTap::Kind::kClassAttention},
+                                           {"jointAttention", TowerTap::Kind::kJointAttention},
                                            {"columnAttention", TowerTap::Kind::kColumnAttention},
                                            {"importance", TowerTap::Kind::kImportance},
                                            {"keys", TowerTap::Kind::kKeys},
+                                           {"jointKeys", TowerTap::Kind::kJointKeys},
                                            {"output", TowerTap::Kind::kOutput}});
   const bool is_output = step->tap.kind == TowerTap::Kind::kOutput;
   const int64_t layer = json.int_or("layer", -1), first = is_output ? -1 : -scope.bounds().n_tower_layers;
@@ -62,7 +65,8 @@ std::unique_ptr<const Step> parse_tap(const Json& json, StepScope& scope) {
     if (!(threshold >= 0 && threshold <= 1e6)) json.refuse("threshold", "a number from 0 to 1000000");
     step->tap.threshold = static_cast<float>(threshold);
   }
-  step->is_scores = !is_output && step->tap.kind != TowerTap::Kind::kKeys;
+  step->is_scores =
+      !is_output && step->tap.kind != TowerTap::Kind::kKeys && step->tap.kind != TowerTap::Kind::kJointKeys;
   step->to = scope.define(json, step->is_scores ? StepScope::Kind::kScores : StepScope::Kind::kFeatures);
   scope.want(step->tap);
   return step;

@@ -13,6 +13,7 @@ class ToMe(TowerLayers):
         x, size, n = rows["x"], rows["size"], len(rows["x"])
         entered = self.entered = n - 1 if layer == 0 else self.entered
         goes = n - 1 - round(self.share ** ((layer + 1) / len(self.tower_layers())) * entered)
+        goes = self.share if self.options.get("remove") else goes
         even, odd = torch.arange(0, n, 2), torch.arange(1, n, 2)
         metric = unit(keys.mean(0))
         score = metric[even] @ metric[odd].T - self.coefficient * attention.mean(0)[0, even, None]
@@ -38,4 +39,5 @@ class Turbo(ToMe):
 
 if __name__ == "__main__":
     record("to-me", ToMe, lambda share: {"stages": [{"method": "toMe", "keep": share}]})
+    record("to-me-remove", ToMe, lambda rows: {"stages": [{"method": "toMe", "remove": rows}]}, shares=(8, 16, 32), remove=True)
     record("turbo", Turbo, lambda share: {"stages": [{"method": "turbo", "keep": share}]})
