@@ -14,16 +14,20 @@ export async function shownImages(model: CliModel, messages: Message[], stages: 
   const { pictures, inTiles } = await seenPictures(model, messages);
   // A tower that keeps its class row puts it before the patches. Behind them are rows of tiles.
   const classRows = inTiles ? 0 : imageRows - columns * columns;
-  return pictures.map((picture, image) => ({
-    picture,
-    grid: { columns: sideOf(picture.width), rows: sideOf(picture.height) },
-    stages: stages.flatMap((stage) => {
-      if (stage.layers !== undefined) return []; // acts on the KV cache
-      const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
-      const title = stage.layer === undefined ? stage.name : `${stage.name}, layer ${stage.layer}`;
-      return [{ title, rowsIn, rowsOut, patches: kept.filter(isShown).map((row) => row - classRows) }];
-    }),
-  }));
+  return pictures.map((picture, image) => {
+    const grid = { columns: sideOf(picture.width), rows: sideOf(picture.height) };
+    const isShown = (row: number) => row >= classRows && row < classRows + grid.columns * grid.rows;
+    return {
+      picture,
+      grid,
+      stages: stages.flatMap((stage) => {
+        if (stage.layers !== undefined) return []; // acts on the KV cache
+        const { rowsIn = 0, rowsOut = 0, kept = new Int32Array() } = stage.images[image] ?? {};
+        const title = stage.layer === undefined ? stage.name : `${stage.name}, layer ${stage.layer}`;
+        return [{ title, rowsIn, rowsOut, patches: kept.filter(isShown).map((row) => row - classRows) }];
+      }),
+    };
+  });
 }
 
 /** The pixels that the tower got, turned back into bytes. Of a picture that it also sees in tiles, those of the whole. */

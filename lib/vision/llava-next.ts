@@ -60,7 +60,7 @@ export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreproces
     cut(width, height, index = 0) {
       const { down, across } = bestGrid({ width, height }, grids, tile);
       const grid = { width: across * tile, height: down * tile };
-      const size = fit({ width, height }, grid);
+      const size = fitInside({ width, height }, grid);
       checkResized({ width, height }, size, index);
       const left = Math.floor((grid.width - size.width) / 2);
       const top = Math.floor((grid.height - size.height) / 2);
@@ -178,7 +178,7 @@ function bestGrid({ width, height }: Size, grids: readonly Grid[], tile: number)
 }
 
 /** The largest size of the picture's proportions inside a grid. */
-function fit({ width, height }: Size, grid: Size): Size {
+function fitInside({ width, height }: Size, grid: Size): Size {
   const [x, y] = [grid.width / width, grid.height / height];
   return x < y
     ? { width: grid.width, height: Math.min(Math.ceil(height * x), grid.height) }

@@ -97,7 +97,7 @@ describe.each(["idefics3", "smolvlm"])("%s as transformers runs it", (name) => {
     ).rejects.toMatchObject({ code: "ERR_FOVEA_PLAN", message: expect.stringContaining("downscale") });
   });
 
-  const refused = ["fasterVlm", "pixelPrune", "scope", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
+  const refused = ["fasterVlm", "holoV", "pixelPrune", "pruMerge", "scope", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
   const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
   it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
     const inputs = await inputsOf("tall");

@@ -106,7 +106,7 @@ describe("InternVL as transformers runs it", () => {
     expect((await model.costModel()).encode).toBeDefined();
   });
 
-  const refused = ["downscale", "fasterVlm", "pixelPrune", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
+  const refused = ["fasterVlm", "holoV", "pixelPrune", "pruMerge", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
   const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
   it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
     const inputs = inputsOf(square);

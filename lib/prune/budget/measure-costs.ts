@@ -2,7 +2,7 @@ import { FoveaError } from "../../errors.js";
 import type { LoweredPlan, PlanStage, RowStage } from "../plan.js";
 import { isFree, stageAtShare } from "../stage-at-share.js";
 import { lowerPlan } from "../validate-plan.js";
-import { type CostFacts, type PromptShape, towerRowsEach } from "./cost-facts.js";
+import type { CostFacts, PromptShape } from "./cost-facts.js";
 import type { CostModel, Line } from "./cost-model.js";
 import { fitLine } from "./fit-line.js";
 import { predictRows } from "./predict-rows.js";
