@@ -54,7 +54,7 @@ async function measure(folder, dtype) {
       messages: [{ role: "user", content: "Describe the image." }],
       images: [{ width, height, data }],
       maxTokens: tokens,
-      plan: keep === 1 ? undefined : { stages: [{ method: "uniform", keep }] },
+      plan: { stages: keep === 1 ? [] : [{ method: "uniform", keep }] },
     });
   const cells = shares.map(() => /** @type {{ encode: number; prefill: number; decode: number }[]} */ ([]));
   const facts = shares.map(() => ({ rows: 0, flops: 0 }));
@@ -128,7 +128,7 @@ if (options.folder !== undefined) {
         const [whole] = result.cells;
         for (const cell of result.cells) {
           const once = cell === whole;
-          const predicted = (whole?.flops ?? 0) / cell.flops;
+          const predicted = (whole?.flops ?? 0) / (cell.flops ?? Number.NaN);
           console.log(
             `| ${[
               once ? name : "",

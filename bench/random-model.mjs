@@ -180,7 +180,7 @@ function readShapes(path) {
  */
 function* trueShapes({ weights, sizes, layers }) {
   for (const [name, tiny] of readShapes(join(weights, "model.safetensors"))) {
-    const [, map] = sizes.find(([pattern]) => pattern.test(name)) ?? [null, {}];
+    const map = sizes.find(([pattern]) => pattern.test(name))?.[1] ?? {};
     const shape = tiny.map((size) => map[size] ?? size);
     const any = name.replace(/\.\d+\./, ".N.");
     const repeat = layers.find(([pattern]) => pattern.test(any));

@@ -62,6 +62,7 @@ export type {
 export { type CachedRows, prefixKvRatios } from "./prune/prefix-kv-ratios.js";
 export { type Preset, type PresetName, presets } from "./prune/presets.js";
 export type {
+  AllocateRowsStep,
   BesideStep,
   BypassStep,
   CacheHook,

@@ -44,7 +44,7 @@ export type Step =
   | NormaliseStep
   | CombineStep
   | SelectStep
-  | AllocateStep
+  | AllocateRowsStep
   | ChoiceStep
   | BesideStep
   | CustomStep
@@ -222,7 +222,7 @@ export interface CoverageTerm {
 }
 
 /** Quotas: what a budget allows, dealt out by scores. */
-export type AllocateStep = { do: "allocate"; score: string; keep: KeepBudget; to: string } & (
+export type AllocateRowsStep = { do: "allocate"; score: string; keep: KeepBudget; to: string } & (
   | {
       /**
        * Among the images of the prompt: the share `even` by their rows, the rest by how many of the best-scored rows of

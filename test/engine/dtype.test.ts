@@ -40,7 +40,7 @@ describe.each(["int8", "int4"] as const)("a model held as %s", (dtype) => {
     await using alone = await loadModel(miniModel, { dtype, threads: 1 });
     const inputs = await model.process(ask("What objects are in the image?", 1));
     const { logits } = await model.forward(inputs);
-    expect((await model.forward(inputs, { plan: keepAll })).logits.data).toEqual(logits.data);
+    expect((await model.forward({ ...inputs, plan: keepAll })).logits.data).toEqual(logits.data);
     expect((await alone.forward(inputs)).logits.data).toEqual(logits.data);
     const one = [];
     for (const request of requests) one.push((await alone.generate({ ...request, logprobs: 1 })).tokens);
