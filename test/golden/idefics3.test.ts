@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
-import { methods } from "../../lib/prune/registry.js";
 import { expectClose } from "./compare.js";
 import { readGolden } from "./read-golden.js";
+import { beforeProjector, testKeepAll } from "./keep-all.js";
 
 interface Recording {
   cutLayer: number;
@@ -97,14 +97,5 @@ describe.each(["idefics3", "smolvlm"])("%s as transformers runs it", (name) => {
     ).rejects.toMatchObject({ code: "ERR_FOVEA_PLAN", message: expect.stringContaining("downscale") });
   });
 
-  const refused = ["fasterVlm", "holoV", "pixelPrune", "pruMerge", "scope", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
-  const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
-  it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
-    const inputs = await inputsOf("tall");
-    const plain = await model.forward(inputs, { logitsToKeep: 1 });
-    const plan = { stages: [{ method, ...keepAll }] };
-    const pruned = await model.forward({ ...inputs, plan }, { logitsToKeep: 1 }).catch((thrown: unknown) => thrown);
-    if (refused.includes(method)) expect(pruned).toMatchObject({ code: "ERR_FOVEA_PLAN" });
-    else expect(pruned).toMatchObject({ logits: plain.logits });
-  });
+  testKeepAll(() => model, () => inputsOf("tall"), [...beforeProjector, "scope"]);
 });

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
-import { methods } from "../../lib/prune/registry.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
 import { readGolden } from "./read-golden.js";
+import { beforeProjector, testKeepAll } from "./keep-all.js";
 
 interface Recording {
   cutLayer: number;
@@ -106,16 +106,7 @@ describe("InternVL as transformers runs it", () => {
     expect((await model.costModel()).encode).toBeDefined();
   });
 
-  const refused = ["fasterVlm", "holoV", "pixelPrune", "pruMerge", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
-  const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
-  it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
-    const inputs = inputsOf(square);
-    const plain = await model.forward(inputs, { logitsToKeep: 1 });
-    const plan = { stages: [{ method, ...keepAll }] };
-    const pruned = await model.forward({ ...inputs, plan }, { logitsToKeep: 1 }).catch((thrown: unknown) => thrown);
-    if (refused.includes(method)) expect(pruned).toMatchObject({ code: "ERR_FOVEA_PLAN" });
-    else expect(pruned).toMatchObject({ logits: plain.logits });
-  });
+  testKeepAll(() => model, () => inputsOf(square), beforeProjector);
 });
 
 describe("refuses files that it would misread", () => {

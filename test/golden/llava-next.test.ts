@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type ForwardInputs, type ImageRows, loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
-import { methods } from "../../lib/prune/registry.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
 import { readGolden } from "./read-golden.js";
+import { beforeProjector, keepAllMethods, testKeepAll } from "./keep-all.js";
 
 interface Case {
   model: string;
@@ -179,22 +179,14 @@ describe.each(["llava-next", "llava-onevision"])("%s as transformers runs it", (
     ).rejects.toMatchObject({ code: "ERR_FOVEA_PLAN", message: expect.stringContaining("downscale") });
   });
 
-  const refused = ["fasterVlm", "holoV", "pixelPrune", "pruMerge", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
-  if (name === "llava-onevision") refused.push("scope"); // SigLIP has no class row to attend
-  const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
-  it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
-    const inputs = inputsOf(square);
-    const plain = await model.forward(inputs, { logitsToKeep: 1 });
-    const plan = { stages: [{ method, ...keepAll }] };
-    const pruned = await model.forward({ ...inputs, plan }, { logitsToKeep: 1 }).catch((thrown: unknown) => thrown);
-    if (refused.includes(method)) expect(pruned).toMatchObject({ code: "ERR_FOVEA_PLAN" });
-    else expect(pruned).toMatchObject({ logits: plain.logits });
-  });
+  // SigLIP has no class row to attend.
+  const refused = name === "llava-onevision" ? [...beforeProjector, "scope"] : beforeProjector;
+  testKeepAll(() => model, () => inputsOf(square), refused);
 
   it("every method that can say how much stays runs on an arranged picture", async () => {
     const inputs = inputsOf(square);
     const [all = 0] = square.rows;
-    for (const [method, { keepAll }] of canKeepAll) {
+    for (const [method, { keepAll }] of keepAllMethods) {
       if (typeof (keepAll as { keep?: unknown }).keep !== "number") continue;
       if (refused.includes(method) || method === "downscale") continue;
       const plan = { stages: [{ method, ...keepAll, keep: 0.5 }] };

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Message, type Model, type ModelInputs, type Plan, type RowFunction } from "../../lib/index.js";
-import { methods } from "../../lib/prune/registry.js";
 import { expectClose } from "./compare.js";
 import { readGolden } from "./read-golden.js";
+import { beforeProjector, testKeepAll } from "./keep-all.js";
 
 interface Recording {
   cutLayer: number;
@@ -166,15 +166,7 @@ describe.each(["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])("%s as transformers runs i
     expect(reply.usage.visualRows).toBe(4); // 2 x 8 squares become 1 x 4
   });
 
-  const refused = ["fasterVlm", "holoV", "pixelPrune", "pruMerge", "scope", "toMe", "turbo", "visPruner", "visionZip", "zeroTPrune"];
+  const refused = [...beforeProjector, "scope"];
   if (name === "qwen2_5_vl") refused.push("hiRed"); // asks what tower layer 0 attends to, which sees windows
-  const canKeepAll = [...methods].filter(([, { keepAll }]) => keepAll !== undefined);
-  it.each(canKeepAll)("%s changes no bit when it keeps everything, or is refused", async (method, { keepAll }) => {
-    const inputs = inputsOf("both");
-    const plain = await model.forward(inputs, { logitsToKeep: 1 });
-    const plan = { stages: [{ method, ...keepAll }] };
-    const pruned = await model.forward({ ...inputs, plan }, { logitsToKeep: 1 }).catch((thrown: unknown) => thrown);
-    if (refused.includes(method)) expect(pruned).toMatchObject({ code: "ERR_FOVEA_PLAN" });
-    else expect(pruned).toMatchObject({ logits: plain.logits });
-  });
+  testKeepAll(() => model, () => inputsOf("both"), refused);
 });

@@ -43,39 +43,32 @@ ClipTowerConfig read_fields(const Json& vision_config, ClipTowerConfig c, const 
   return c;
 }
 
+const ClipTowerConfig kSiglip = {.n_layers = 12,
+                                 .d_model = 768,
+                                 .n_heads = 12,
+                                 .d_ff = 3072,
+                                 .image_size = 224,
+                                 .patch_size = 16,
+                                 .norm_eps = 1e-6F,
+                                 .has_class_row = false,
+                                 .pre_norm = false,
+                                 .takes_smaller = false};
+
 }  // namespace
 
 ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers) {
-  ClipTowerConfig c = read_fields(vision_config,
-                                  {.n_layers = 12,
-                                   .d_model = 768,
-                                   .n_heads = 12,
-                                   .d_ff = 3072,
-                                   .image_size = 224,
-                                   .patch_size = 16,
-                                   .norm_eps = 1e-6F,
-                                   .has_class_row = false,
-                                   .pre_norm = false,
-                                   .takes_smaller = false},
-                                  "gelu_pytorch_tanh");
+  ClipTowerConfig c = read_fields(vision_config, kSiglip, "gelu_pytorch_tanh");
   c.feature_states = states_of(feature_layers, c.n_layers);
   return c;
 }
 
 ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
-  ClipTowerConfig c = read_fields(vision_config,
-                                  {.n_layers = 12,
-                                   .d_model = 1152,
-                                   .n_heads = 16,
-                                   .d_ff = 3072,
-                                   .image_size = 224,
-                                   .patch_size = 32,
-                                   .norm_eps = 1e-6F,
-                                   .has_class_row = false,
-                                   .pre_norm = false,
-                                   .post_norm = true,
-                                   .takes_smaller = false},
-                                  "gelu_pytorch_tanh");
+  ClipTowerConfig defaults = kSiglip;
+  defaults.d_model = 1152;
+  defaults.n_heads = 16;
+  defaults.patch_size = 32;
+  defaults.post_norm = true;
+  ClipTowerConfig c = read_fields(vision_config, defaults, "gelu_pytorch_tanh");
   c.feature_states = {c.n_layers};
   return c;
 }
