@@ -12,13 +12,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { prefillFlops } from "../dist/eval/flops.js";
-import { median } from "../dist/eval/statistics.js";
+import { measurePhases } from "../dist/bench/measure-phases.js";
 import { cpuInfo, loadModel } from "../dist/index.js";
 import { trueSizes, writeRandomModel } from "./random-model.mjs";
 
 const shares = [1, 0.5, 0.25, 0.125];
-const tokens = 16;
 
 const { values: options } = parseArgs({
   options: {
@@ -40,56 +38,23 @@ const { values: options } = parseArgs({
  */
 async function measure(folder, dtype) {
   const begin = performance.now();
-  const model = await loadModel(folder, {
-    dtype,
-    threads: Number(options.threads),
-    imageCacheBytes: 0,
-    kvCacheBytes: 0,
-  });
+  const model = await loadModel(folder, { dtype, threads: Number(options.threads) });
   const loading = performance.now() - begin;
   const [width = 512, height = width] = options.image.split("x").map(Number);
-  const data = new Uint8Array(3 * width * height).map((_, i) => (Math.imul(i, 2654435761) >>> 24) ^ (i >> 6));
-  const ask = (/** @type {number} */ keep) =>
-    model.generate({
-      messages: [{ role: "user", content: "Describe the image." }],
-      images: [{ width, height, data }],
-      maxTokens: tokens,
+  const cells = await measurePhases(model, {
+    sizes: [[width, height]],
+    plans: shares.map((keep) => ({
+      name: `${100 * keep} %`,
       plan: { stages: keep === 1 ? [] : [{ method: "uniform", keep }] },
-    });
-  const cells = shares.map(() => /** @type {{ encode: number; prefill: number; decode: number }[]} */ ([]));
-  const facts = shares.map(() => ({ rows: 0, flops: 0 }));
-  for (let repetition = -1; repetition < Number(options.repetitions); repetition++) {
-    for (const [i, share] of shares.entries()) {
-      if (repetition < 0 && i > 0) continue; // one answer warms up
-      const { usage, timings } = await ask(share);
-      facts[i] = {
-        rows: usage.promptRows - usage.visualRows + Math.round(usage.visualRows * share),
-        flops: prefillFlops(usage, model.info).flops,
-      };
-      if (repetition >= 0)
-        cells[i]?.push({
-          encode: timings.encode,
-          prefill: timings.prefill - timings.select,
-          decode: timings.decode / Math.max(1, usage.generatedTokens - 1),
-        });
-    }
-  }
+    })),
+    prompt: "Describe the image.",
+    tokens: 16,
+    repetitions: Number(options.repetitions),
+    warmUp: 1,
+  });
   const { weightBytes, parameters } = model.info;
   await model.dispose();
-  return {
-    dtype,
-    loading,
-    parameters,
-    weightBytes,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
-    cells: cells.map((runs, i) => ({
-      share: shares[i],
-      ...facts[i],
-      encode: median(runs.map(({ encode }) => encode)),
-      prefill: median(runs.map(({ prefill }) => prefill)),
-      decode: median(runs.map(({ decode }) => decode)),
-    })),
-  };
+  return { dtype, loading, parameters, weightBytes, peakBytes: process.resourceUsage().maxRSS * 1024, cells };
 }
 
 if (options.folder !== undefined) {
@@ -128,7 +93,7 @@ if (options.folder !== undefined) {
         const [whole] = result.cells;
         for (const cell of result.cells) {
           const once = cell === whole;
-          const predicted = (whole?.flops ?? 0) / (cell.flops ?? Number.NaN);
+          const predicted = (whole?.flops ?? 0) / cell.flops;
           console.log(
             `| ${[
               once ? name : "",
@@ -136,11 +101,11 @@ if (options.folder !== undefined) {
               once ? (result.loading / 1000).toFixed(1) : "",
               once ? (result.weightBytes / 1e6).toFixed(0) : "",
               once ? (result.peakBytes / 1e6).toFixed(0) : "",
-              `${100 * (cell.share ?? 0)} %`,
-              cell.encode.toFixed(1),
-              `${cell.prefill.toFixed(1)} (x ${((whole?.prefill ?? 0) / cell.prefill).toFixed(2)})`,
+              cell.plan,
+              cell.encode.median.toFixed(1),
+              `${cell.prefill.median.toFixed(1)} (x ${((whole?.prefill.median ?? 0) / cell.prefill.median).toFixed(2)})`,
               `x ${predicted.toFixed(2)}`,
-              cell.decode.toFixed(2),
+              cell.decode.median.toFixed(2),
             ].join(" | ")} |`,
           );
         }

@@ -16,3 +16,9 @@ export function modelOption(): Option {
 export function mmprojOption(): Option {
   return new Option("--mmproj <file.gguf>", "a GGUF model's vision tower, if there is not just one beside it");
 }
+
+/** The option that says how weights are held. */
+export function dtypeOption(): Option {
+  const types = ["auto", "f32", "bf16", "f16", "int8", "int4"];
+  return new Option("--dtype <type>", "weights in memory").choices(types).default("auto");
+}

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addAskCommand } from "./commands/ask.js";
+import { addBenchCommand } from "./commands/bench.js";
 import { addCalibrateCommand } from "./commands/calibrate.js";
 import { addEvalCommand } from "./commands/eval.js";
 import { addInfoCommand } from "./commands/info.js";
@@ -23,6 +24,7 @@ export async function runCli(args: string[], context: CliContext): Promise<numbe
     .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
   addAskCommand(program, context);
   addEvalCommand(program, context);
+  addBenchCommand(program, context);
   addCalibrateCommand(program, context);
   addInfoCommand(program, context);
   addPullCommand(program, context);

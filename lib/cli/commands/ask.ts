@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { layerRows } from "../../engine/layer-rows.js";
 import type { GenerateOptions, Message, Plan, Reply } from "../../index.js";
 import { visualMacs } from "../../prune/visual-macs.js";
@@ -7,7 +7,7 @@ import { collect } from "../collect.js";
 import type { CliContext, CliModel } from "../context.js";
 import { given } from "../given.js";
 import { methodsHelp } from "../methods-help.js";
-import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
+import { dtypeOption, type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { addPlanOptions, type PlanOptions, readPlan } from "../plan-options.js";
 import { report } from "../report.js";
@@ -48,11 +48,7 @@ export function addAskCommand(program: Command, context: CliContext): void {
     .option("--repetition-penalty <r>", "above 1, make tokens that occurred less likely", parseNumber)
     .option("--seed <n>", "start of the random numbers", parseNumber)
     .option("--stop <text>", "end the answer before this text (repeatable)", collect)
-    .addOption(
-      new Option("--dtype <type>", "weights in memory")
-        .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
-        .default("auto"),
-    )
+    .addOption(dtypeOption())
     .option("--threads <n>", "compute threads", parseNumber)
     .option("--json", "print one JSON object instead of text and report")
     .option("--keep-lists", "with --json: the rows that every stage kept")

@@ -1,4 +1,3 @@
-import { parse } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Cell, evaluate, gridCells, loadQuestions, reportMarkdown, writeReports } from "../../eval/index.js";
 import { loaders } from "../../eval/loaders/registry.js";
@@ -9,9 +8,10 @@ import { collect } from "../collect.js";
 import type { CliContext } from "../context.js";
 import { given } from "../given.js";
 import { methodsHelp } from "../methods-help.js";
-import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
+import { dtypeOption, type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
-import { readPlanFile, usageError } from "../plan-options.js";
+import { collectSpec, planCell } from "../plan-cells.js";
+import { usageError } from "../plan-options.js";
 import { ProgressLine, progressText } from "../progress-line.js";
 
 interface EvalOptions extends ModelOptions {
@@ -45,11 +45,7 @@ export function addEvalCommand(program: Command, context: CliContext): void {
     .argument("<questions>", "a file of questions, or its folder")
     .addOption(modelOption())
     .addOption(mmprojOption())
-    .addOption(
-      new Option("--dtype <type>", "weights in memory")
-        .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
-        .default("auto"),
-    )
+    .addOption(dtypeOption())
     .option("--threads <n>", "compute threads", parseNumber)
     .addOption(new Option("--format <name>", "default: recognised").choices(loaders.map(({ name }) => name)))
     .option("--images <folder>", "the pictures; default: where the authors put them, next to the questions")
@@ -97,15 +93,6 @@ async function run(path: string, options: EvalOptions, context: CliContext): Pro
   } finally {
     await model.dispose();
   }
-}
-
-async function planCell(file: string): Promise<Cell> {
-  const { name } = parse(file);
-  return { name, line: name, plan: await readPlanFile(file) };
-}
-
-function collectSpec(spec: string, before?: Cell[]): Cell[] {
-  return [...(before ?? []), { name: spec, line: spec, plan: { stages: parsePruneSpec(spec) } }];
 }
 
 function readMethods(text: string): PlanStage[] {

@@ -9,7 +9,7 @@ import { type TunedPlan, type TuneProgress, tune } from "../../tune/index.js";
 import type { CliContext } from "../context.js";
 import { given } from "../given.js";
 import { methodsHelp } from "../methods-help.js";
-import { type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
+import { dtypeOption, type ModelOptions, mmprojOption, modelOption } from "../model-option.js";
 import { parseNumber } from "../parse-number.js";
 import { usageError } from "../plan-options.js";
 import { ProgressLine } from "../progress-line.js";
@@ -64,11 +64,7 @@ export function addTuneCommand(program: Command, context: CliContext): void {
     .option("--suffix <text>", 'goes behind every question; default: what LLaVA-1.5 adds; "" for nothing')
     .addOption(modelOption())
     .addOption(mmprojOption())
-    .addOption(
-      new Option("--dtype <type>", "weights in memory")
-        .choices(["auto", "f32", "bf16", "f16", "int8", "int4"])
-        .default("auto"),
-    )
+    .addOption(dtypeOption())
     .option("--threads <n>", "compute threads", parseNumber)
     .addHelpText("after", methodsHelp)
     .action((questions: string, options: TuneCommandOptions) => run(questions, options, context));
