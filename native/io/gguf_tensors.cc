@@ -60,9 +60,10 @@ HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_
   }
   require_shape(where->name, entry->shape, shape, file->path());
   const GgufTypeFacts& facts = *gguf_type_facts(static_cast<uint32_t>(entry->type));
-  const auto refuse = [&](const std::string& expected) {
-    throw Error(ErrorCode::kModelUnsupported, "tensor " + where->name + " in " + file->path() + " is " + facts.name +
-                                                  " " + shown_shape(entry->shape) + ", expected " + expected);
+  const std::string got =
+      "tensor " + where->name + " in " + file->path() + " is " + facts.name + " " + shown_shape(entry->shape);
+  const auto refuse = [&got](const std::string& expected) {
+    throw Error(ErrorCode::kModelUnsupported, got + ", expected " + expected);
   };
   if (!facts.readable) refuse("F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K");
   const std::optional<DType> plain = plain_dtype(entry->type);

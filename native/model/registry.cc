@@ -29,7 +29,7 @@ const std::map<std::string, FamilyLoader>& families() {
 
 // where: of the config, for messages.
 FamilyLoader family_of(const std::string& where, const Json& config) {
-  const std::string type = config.required_string("model_type");
+  const std::string& type = config.required_string("model_type");
   const auto family = families().find(type);
   if (family != families().end()) return family->second;
   std::string known;

@@ -44,7 +44,7 @@ Variant variant_of(const std::string& model_type) {
 
 std::string read_type(const Json& config, const std::string& part, const std::string& fallback,
                       const std::vector<std::string>& supported, const char* family) {
-  const std::string type = config.string_or("model_type", fallback);
+  std::string type = config.string_or("model_type", fallback);
   if (std::find(supported.begin(), supported.end(), type) != supported.end()) return type;
   std::string known;
   for (const std::string& name : supported) known += (known.empty() ? "\"" : ", \"") + name + "\"";

@@ -146,7 +146,7 @@ Arrangement AnyRes::arrange(int64_t n_tiles, const PictureSize& size) const {
     }
   }
   // The source of a place in the grid without its padding.
-  const auto source = [&](int64_t row, int64_t column) {
+  const auto source = [&, across = across](int64_t row, int64_t column) {  // clang 14 captures no parts of a binding
     const int64_t y = part.top + row, x = part.left + column;
     const int64_t tile = 1 + y / side * across + x / side;
     return static_cast<int32_t>(tile * tile_rows + y % side * side + x % side);

@@ -35,9 +35,11 @@ class ToMe(TowerLayers):
 
 class Turbo(ToMe):
     coefficient = 150
+    noise = 1e-5  # attention counts that many times, and so does its rounding
 
 
 if __name__ == "__main__":
     record("to-me", ToMe, lambda share: {"stages": [{"method": "toMe", "keep": share}]})
     record("to-me-remove", ToMe, lambda rows: {"stages": [{"method": "toMe", "remove": rows}]}, shares=(8, 16, 32), remove=True)
     record("turbo", Turbo, lambda share: {"stages": [{"method": "turbo", "keep": share}]})
+    record("turbo-remove", Turbo, lambda rows: {"stages": [{"method": "turbo", "remove": rows}]}, shares=(8, 16, 32), remove=True)
