@@ -105,6 +105,8 @@ export const trueSizes = {
     },
     prepare(processor) {
       processor.patch_size = 14;
+      delete processor.min_pixels; // would win over size
+      delete processor.max_pixels;
       processor.size = { shortest_edge: 56 * 56, longest_edge: 28 * 28 * 1280 };
     },
   },
