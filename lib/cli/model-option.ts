@@ -1,9 +1,9 @@
 import { Option } from "commander";
+import type { LoadOptions } from "../index.js";
 
 /** What the options below become. */
-export interface ModelOptions {
+export interface ModelOptions extends Pick<LoadOptions, "mmproj" | "dtype" | "threads"> {
   model: string;
-  mmproj?: string;
 }
 
 /** The option that says which model a command loads. */

@@ -2,8 +2,8 @@
 // token ids. A second argument is the model's dtype.
 import { loadModel } from "../../dist/index.js";
 
-const dtype = /** @type {import("../../dist/index.js").LoadOptions["dtype"]} */ (process.argv[3] ?? "auto");
-const model = await loadModel("fovea-mini", { threads: 2, ...(dtype && { dtype }) });
+const dtype = /** @type {"auto" | "int8" | "int4"} */ (process.argv[3] ?? "auto");
+const model = await loadModel("fovea-mini", { threads: 2, dtype });
 const replies = [];
 for (const request of JSON.parse(process.argv[2] ?? "[]")) {
   const { text, tokens } = await model.generate(request);

@@ -21,8 +21,6 @@ type SamplingOptions = Pick<
 
 interface AskOptions extends PlanOptions, SamplingOptions, ModelOptions {
   image?: string[];
-  dtype: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
-  threads?: number;
   json?: boolean;
   keepLists?: boolean;
   show?: string;

@@ -2,7 +2,6 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { measurePhases } from "../../bench/measure-phases.js";
 import { phasesCsv, phasesMarkdown } from "../../bench/phases-table.js";
 import type { Cell } from "../../eval/cell.js";
-import type { LoadOptions } from "../../index.js";
 import { collect } from "../collect.js";
 import type { CliContext } from "../context.js";
 import { given } from "../given.js";
@@ -14,8 +13,6 @@ import { usageError } from "../plan-options.js";
 import { ProgressLine } from "../progress-line.js";
 
 interface BenchOptions extends ModelOptions {
-  dtype?: LoadOptions["dtype"];
-  threads?: number;
   sizes: [number, number][];
   prune?: Cell[];
   plan?: string[];
@@ -70,8 +67,7 @@ async function run(options: BenchOptions, context: CliContext): Promise<void> {
       warmUp,
       signal,
       onProgress: (progress) => line.update(progress),
-    });
-    line.clear();
+    }).finally(() => line.clear());
     const { brand } = context.engine.cpuInfo();
     const { path: folder, dtype, tier, threads, parameters, weightBytes } = model.info;
     if (format === "csv") {
@@ -83,7 +79,6 @@ async function run(options: BenchOptions, context: CliContext): Promise<void> {
       out.write(`${folder}: ${size}; ${brand}, ${tier}, ${threads} threads; milliseconds\n\n${phasesMarkdown(cells)}`);
     }
   } finally {
-    line.clear();
     await model.dispose();
   }
 }

@@ -16,7 +16,6 @@ import { ProgressLine, progressText } from "../progress-line.js";
 
 interface EvalOptions extends ModelOptions {
   dtype: NonNullable<LoadOptions["dtype"]>;
-  threads?: number;
   format?: string;
   images?: string;
   limit?: number;

@@ -16,7 +16,6 @@ import { ProgressLine } from "../progress-line.js";
 
 interface TuneCommandOptions extends ModelOptions {
   dtype: NonNullable<LoadOptions["dtype"]>;
-  threads?: number;
   format?: string;
   images?: string;
   suffix?: string;
