@@ -37,7 +37,7 @@
       "sources": ["<@(core_sources)", "<@(kernel_sources)"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni"]}]
+        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni", "fovea_avx512bf16"]}]
       ]
     }
   ],
@@ -69,6 +69,14 @@
           "sources": ["<@(avx512vnni_sources)"],
           "cflags_cc": ["<@(avx512vnni_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512vnni_flags)"]},
+          "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
+        },
+        {
+          "target_name": "fovea_avx512bf16",
+          "type": "static_library",
+          "sources": ["<@(avx512bf16_sources)"],
+          "cflags_cc": ["<@(avx512bf16_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512bf16_flags)"]},
           "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
         }
       ]

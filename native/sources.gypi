@@ -131,6 +131,7 @@
       "native/kernels/select.cc",
       "native/kernels/reference/fill.cc",
       "native/kernels/reference/gemm.cc",
+      "native/kernels/reference/gemm_bf16.cc",
       "native/kernels/reference/gemm_int8.cc",
       "native/kernels/reference/quantise.cc",
       "native/kernels/reference/dot.cc",
@@ -142,6 +143,7 @@
     "avx2_sources": [
       "native/kernels/x86/fill_avx2.cc",
       "native/kernels/x86/gemm_avx2.cc",
+      "native/kernels/x86/gemm_bf16_avx2.cc",
       "native/kernels/x86/gemm_int8_avx2.cc",
       "native/kernels/x86/quantise_avx2.cc",
       "native/kernels/x86/dot_avx2.cc",
@@ -158,6 +160,7 @@
     "avx512_sources": [
       "native/kernels/x86/fill_avx512.cc",
       "native/kernels/x86/gemm_avx512.cc",
+      "native/kernels/x86/gemm_bf16_avx512.cc",
       "native/kernels/x86/quantise_avx512.cc",
       "native/kernels/x86/dot_avx512.cc",
       "native/kernels/x86/pack_avx512.cc",
@@ -173,6 +176,17 @@
       "-mavx512bw",
       "-mavx512dq",
       "-mavx512vl"
+    ],
+    "avx512bf16_sources": ["native/kernels/x86/gemm_bf16_avx512bf16.cc"],
+    "avx512bf16_flags": [
+      "-mavx2",
+      "-mfma",
+      "-mf16c",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512dq",
+      "-mavx512vl",
+      "-mavx512bf16"
     ],
     "avx512vnni_sources": ["native/kernels/x86/gemm_int8_avx512vnni.cc"],
     "avx512vnni_flags": [
@@ -203,6 +217,7 @@
       "native/test/test_cpu.cc",
       "native/test/test_thread_pool.cc",
       "native/test/test_kernels.cc",
+      "native/test/test_bf16.cc",
       "native/test/test_int8.cc",
       "native/test/test_ops.cc",
       "native/test/test_any_res.cc",

@@ -14,7 +14,7 @@ from facts import FACTS
 PUBLISHED = HERE.parent / "fovea-mini"
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-ATTENTION = "eager"  # on AVX2 faster than the fused kernel's backward
+ATTENTION = "sdpa"
 AIMING_LAYERS = (3, 4, 5)  # decoder layers two of whose heads are shown where to look
 
 

@@ -34,39 +34,49 @@ def learning_rate(args: argparse.Namespace, step: int) -> float:
     return args.rate * min(1, (step + 1) / RISE) * max(0.05, min(1.0, left))
 
 
-def make_optimizer(student: Student) -> torch.optim.AdamW:
-    """AdamW that lets matrices decay and leaves biases and norms alone; every part at its own pace."""
+def make_optimizers(student: Student) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of layers, AdamW for the rest: embeddings, heads, biases and norms, of which the last two
+    do not decay. Every part at its own pace."""
     parts = [
         (TOWER_SCALE, student.llava.model.vision_tower),
         (HEAD_SCALE, student.facts_head),
         (1.0, student.llava.model.multi_modal_projector),
         (1.0, student.llava.model.language_model),
     ]
-    groups = []
+    matrices, rest = [], []
     for scale, part in parts:
-        parameters = list(part.parameters())
-        groups.append({"scale": scale, "params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.05})
-        groups.append({"scale": scale, "params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
+        inner, outer, vectors = [], [], []
+        for name, p in part.named_parameters():
+            layer = p.dim() == 2 and "embed" not in name and part is not student.facts_head
+            (inner if layer else outer if p.dim() > 1 else vectors).append(p)
+        matrices.append({"scale": scale, "params": inner})
+        rest.append({"scale": scale, "params": outer, "weight_decay": 0.05})
+        rest.append({"scale": scale, "params": vectors, "weight_decay": 0.0})
+    muon = torch.optim.Muon(
+        [group for group in matrices if group["params"]], weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
+    )
+    return [muon, torch.optim.AdamW(rest, betas=(0.9, 0.98), fused=True)]
 
 
 class Run:
-    """The state of a run: weights, their running mean, optimiser and step."""
+    """The state of a run: weights, their running mean, optimisers and step."""
 
     def __init__(self, student: Student):
-        self.student, self.optimizer, self.step = student, make_optimizer(student), 0
+        self.student, self.optimizers, self.step = student, make_optimizers(student), 0
         self.mean = {name: tensor.clone() for name, tensor in student.state_dict().items()}
 
     def advance(self, loss: Tensor, rate: float, team: Team, rank: int) -> None:
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         loss.backward()
         # Some have none: of the tower's last norm, which only the CLS row passes, and of a tower at rest.
         learning = [p for p in self.student.parameters() if p.grad is not None]
         team.average(rank, learning)
         nn.utils.clip_grad_norm_(learning, 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["scale"]
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["scale"]
+            optimizer.step()
         self.step += 1
         memory = min(MEMORY, self.step / (self.step + 10))
         weights = self.student.state_dict()
@@ -86,13 +96,14 @@ class Run:
         """Written beside and renamed, so that an interruption never spoils it."""
         state = {"step": self.step, "weights": self.student.state_dict(), "mean": self.mean}
         beside = path.with_suffix(".tmp")
-        torch.save(state | {"optimizer": self.optimizer.state_dict()}, beside)
+        torch.save(state | {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}, beside)
         os.replace(beside, path)
 
     def resume(self, path: Path) -> None:
         state = torch.load(path)
         self.student.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
         self.mean, self.step = state["mean"], state["step"]
 
 
@@ -111,6 +122,7 @@ def parse_args() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--save-every", type=int, default=100)
     add("--validate-every", type=int, default=300)
+    add("--bf16", action="store_true", help="products in bf16: twice as fast where the CPU has them (AVX512-BF16, AMX)")
     add("--curve", type=Path, help="JSON lines: losses, speed, accuracy on the validation scenes")
     add("--processes", type=int, default=2, help="of one thread each, and one more each that draws scenes")
     return parser.parse_args()
@@ -162,7 +174,8 @@ def work(rank: int, args: argparse.Namespace, team: Team) -> None:
     )
     for batch in loader:
         run.student.llava.model.vision_tower.requires_grad_(run.step >= args.tower_from)
-        losses, right = teacher.losses(run.student, batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            losses, right = teacher.losses(run.student, batch)
         run.advance(losses["total"], learning_rate(args, run.step), team, rank)
         if not leads:
             continue

@@ -2,9 +2,9 @@
 // compiled for an instruction set include this header, and must not bring a library template into their objects.
 //
 // Every entry does the same operations in the same order on every tier, so all tiers agree bit for bit (but for the
-// erf of GELU). The rules: a matrix product of floats is one chain of fused multiply-adds over ascending k; a sum over
-// a row keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see reference/sum.h); a dot
-// product of two rows keeps 8, in f64.
+// erf of GELU). The rules: a matrix product of floats is one chain of fused multiply-adds over ascending k (of bf16:
+// pair by pair); a sum over a row keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see
+// reference/sum.h); a dot product of two rows keeps 8, in f64.
 #pragma once
 
 #include <cstdint>
@@ -38,13 +38,14 @@ constexpr int64_t kInt4GroupBytes = kGroup * kPanel / 2 + 2 * 2 * kPanel;
 
 // What one product is made of.
 struct GemmTask {
-  const void* x;     // (m, k) f32, or (m, 4 k) int8
-  int64_t x_stride;  // in numbers, or words
+  const void* x;     // (m, k) f32, (m, 4 k) int8, or rows that round_bf16 wrote
+  int64_t x_stride;  // in floats, or words
   int64_t m;         // <= kGemmRows
-  // Zero padded: [ceil(n / 16)][k][16] of floats, or of words of int8, or [ceil(n / 16)][groups] of int4 groups.
+  // Zero padded: [ceil(n / 16)][k][16] of f32 and f16 and of words of int8, [ceil(n / 16)][k / 2][16][2] of bf16,
+  // [ceil(n / 16)][groups] of int4 groups.
   const void* panels;
   int64_t panel_stride;  // bytes from panel to panel
-  int64_t k;             // numbers, or words: of int4 whole groups
+  int64_t k;             // numbers: of bf16 an even one; of bytes words: of int4 whole groups
   int64_t n;             // <= kGemmColumns
   const float* bias;     // (n) or null
   float* out;            // (m, n)
@@ -64,10 +65,15 @@ constexpr int kActivations = 5;
 struct KernelTable {
   const char* tier;
 
-  // One per type of the weights; they are widened to f32, which is exact.
+  // f32 rows; weights of f16 are widened, which is exact.
   void (*gemm_f32)(const GemmTask& task);
   void (*gemm_f16)(const GemmTask& task);
+  // bf16 rows and weights, f32 chains. The second number of a pair of k is multiplied and added before the first, and
+  // floats below the least normal one, read or made, are zero: what the instruction VDPBF16PS does.
   void (*gemm_bf16)(const GemmTask& task);
+  // x (k) -> out (k, or k + 1 if k is odd): rounded to the nearest bf16, ties to even, in the form that gemm_bf16 of
+  // the same tier reads.
+  void (*round_bf16)(const float* x, int64_t k, float* out);
   // 8-bit rows by 8-bit and 4-bit weights. Sums of products are exact integers; what follows is
   // int8: out = float(sum) * (x_scale * w_scale) + bias
   // int4: chain = fma(scale, float(sum), chain), chain = fma(minimum, float(x_sum), chain) over ascending groups;
@@ -121,6 +127,9 @@ void fill(KernelTable& table);
 }
 namespace avx512vnni {
 void fill(KernelTable& table);  // the products of 8-bit rows alone
+}
+namespace avx512bf16 {
+void fill(KernelTable& table);  // the products of bf16 rows alone
 }
 #endif
 

@@ -23,7 +23,9 @@ std::vector<Tier> tiers() {
   const bool avx512 = avx2 && cpu.avx512f && cpu.avx512bw && cpu.avx512dq && cpu.avx512vl;
   all.push_back({"avx2", avx2, avx2::fill});
   all.push_back({"avx512", avx512, avx512::fill});
-  all.push_back({"avx512vnni", avx512 && cpu.avx512vnni, avx512vnni::fill});
+  const bool vnni = avx512 && cpu.avx512vnni;
+  all.push_back({"avx512vnni", vnni, avx512vnni::fill});
+  all.push_back({"avx512bf16", vnni && cpu.avx512bf16, avx512bf16::fill});
 #endif
   return all;
 }

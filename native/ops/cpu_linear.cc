@@ -35,8 +35,8 @@ Blocks cut(int64_t m, int64_t n, int threads, int64_t most_panels) {
   return blocks;
 }
 
-// Of 8-bit rows in one go: they should stay in the last caches.
-constexpr int64_t kQuantisedBytes = int64_t{1} << 22;
+// Of rounded rows at a time: they should stay in the last caches.
+constexpr int64_t kRoundedFloats = int64_t{1} << 20;
 
 void (*kernel_of(const KernelTable& kernels, DType weights))(const GemmTask&) {
   switch (weights) {
@@ -85,34 +85,54 @@ void CpuOps::linear(const Tensor& x, const PackedMatrix& packed, const Tensor& b
   whole.out = out.as<float>();
   whole.out_stride = out.row_stride;
   whole.mode = accumulate ? GemmMode::kAdd : GemmMode::kStore;
-  if (!w->of_bytes()) {
+  if (w->dtype() == DType::kF32 || w->dtype() == DType::kF16) {
     multiply(whole, *w);
     return;
   }
-  // 8-bit rows, so many at a time that they stay in a cache.
-  const int64_t groups = w->groups(), most = std::max<int64_t>(kGemmRows, kQuantisedBytes / (groups * kGroup));
+  // Rows are rounded to what multiplies such weights, so many at a time that they stay in a cache.
+  const int64_t most = std::max(kGemmRows, kRoundedFloats / w->depth());
   for (int64_t begin = 0; begin < m; begin += most) {
-    const int64_t rows = std::min(most, m - begin);
-    const int64_t words = groups * kGroupWords;
-    auto* bytes = reinterpret_cast<int8_t*>(scratch(Scratch::kBytes, rows * (words + groups + 1)));
-    auto* sums = reinterpret_cast<int32_t*>(bytes + rows * words * kWordBytes);
-    auto* scales = reinterpret_cast<float*>(sums + rows * groups);
-    for_rows(rows, k, [&](int64_t row, int64_t end) {
-      for (; row < end; ++row)
-        scales[row] = kernels_.quantise_row(x.as<float>() + (begin + row) * x.row_stride, k,
-                                            bytes + row * words * kWordBytes, sums + row * groups);
-    });
+    const Tensor rows = x.slice(begin, std::min(most, m - begin));
     GemmTask part = whole;
-    part.x = bytes;
-    part.x_stride = words;
-    part.m = rows;
+    part.m = rows.rows();
     part.out += begin * out.row_stride;
-    part.x_scales = scales;
-    part.x_sums = sums;
-    part.x_sums_stride = groups;
-    part.w_scales = w->scales();
+    if (w->of_bytes()) {
+      to_bytes(rows, *w, part);
+    } else {
+      to_bf16(rows, *w, part);
+    }
     multiply(part, *w);
   }
+}
+
+// The rows x (m, k) become those of `task`, rounded.
+void CpuOps::to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task) {
+  const int64_t m = x.rows(), groups = w.groups(), words = groups * kGroupWords;
+  auto* bytes = reinterpret_cast<int8_t*>(scratch(Scratch::kRounded, m * (words + groups + 1)));
+  auto* sums = reinterpret_cast<int32_t*>(bytes + m * words * kWordBytes);
+  auto* scales = reinterpret_cast<float*>(sums + m * groups);
+  for_rows(m, w.inputs(), [&](int64_t row, int64_t end) {
+    for (; row < end; ++row)
+      scales[row] = kernels_.quantise_row(x.as<float>() + row * x.row_stride, w.inputs(),
+                                          bytes + row * words * kWordBytes, sums + row * groups);
+  });
+  task.x = bytes;
+  task.x_stride = words;
+  task.x_scales = scales;
+  task.x_sums = sums;
+  task.x_sums_stride = groups;
+  task.w_scales = w.scales();
+}
+
+void CpuOps::to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task) {
+  const int64_t stride = w.depth();
+  float* rounded = scratch(Scratch::kRounded, x.rows() * stride);
+  for_rows(x.rows(), w.inputs(), [&](int64_t row, int64_t end) {
+    for (; row < end; ++row)
+      kernels_.round_bf16(x.as<float>() + row * x.row_stride, w.inputs(), rounded + row * stride);
+  });
+  task.x = rounded;
+  task.x_stride = stride;
 }
 
 // `whole` but for its panels and scratch; any m and n.

@@ -51,6 +51,8 @@ class CpuOps final : public Ops {
 
  private:
   void multiply(const GemmTask& whole, const PackedPanels& w);
+  void to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task);
+  void to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task);
   void attend_long(const Tensor& q, const AttentionSegment& segment, float scale, const Tensor& out);
 
   // Calls fn(begin, end) for pieces of [0, rows); cost is that of one row, in elements read or written.

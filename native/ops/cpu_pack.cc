@@ -16,18 +16,22 @@
 namespace fovea {
 namespace {
 
+// at(i, lane): where a panel holds the weight of input i and output `lane`.
 struct F32 {
   using Element = float;
+  static int64_t at(int64_t i, int64_t lane) { return i * kPanel + lane; }
   static float widen(float x) { return x; }
   static float narrow(float x) { return x; }
 };
 struct F16 {
   using Element = uint16_t;
+  static int64_t at(int64_t i, int64_t lane) { return i * kPanel + lane; }
   static float widen(uint16_t x) { return f16_to_f32(x); }
   static uint16_t narrow(float x) { return f32_to_f16(x); }
 };
 struct BF16 {
   using Element = uint16_t;
+  static int64_t at(int64_t i, int64_t lane) { return (i / 2 * kPanel + lane) * 2 + i % 2; }
   static float widen(uint16_t x) { return bf16_to_f32(x); }
   static uint16_t narrow(float x) { return f32_to_bf16(x); }
 };
@@ -44,31 +48,33 @@ struct SourceRow {
 
 bool is_finite(float x) { return (bits_of_float(x) & 0x7f800000u) != 0x7f800000u; }
 
-// One row into lane `lane` of a panel [k][16].
+// One row into lane `lane` of a panel.
 template <typename Source, typename Target>
 uint32_t pack_lane(const void* row, int64_t k_begin, int64_t k_end, int64_t lane, void* panel) {
   const auto* source = static_cast<const typename Source::Element*>(row);
-  auto* target = static_cast<typename Target::Element*>(panel) + lane;
+  auto* target = static_cast<typename Target::Element*>(panel);
   uint32_t fault = kSound;
   for (int64_t i = k_begin; i < k_end; ++i) {
     const float value = Source::widen(source[i]);
     const auto stored = Target::narrow(value);
     if (!is_finite(Target::widen(stored))) fault |= is_finite(value) ? kOverflow : kNotFinite;
-    target[i * kPanel] = stored;
+    target[Target::at(i, lane)] = stored;
   }
   return fault;
 }
 
 template <typename Target>
 void clear_lane(int64_t k_begin, int64_t k_end, int64_t lane, void* panel) {
-  auto* target = static_cast<typename Target::Element*>(panel) + lane;
-  for (int64_t i = k_begin; i < k_end; ++i) target[i * kPanel] = 0;
+  auto* target = static_cast<typename Target::Element*>(panel);
+  for (int64_t i = k_begin; i < k_end; ++i) target[Target::at(i, lane)] = 0;
 }
 
+// The panel is `depth` >= k deep.
 template <typename Target>
-uint32_t pack_panel(const std::array<SourceRow, kPanel>& rows, int64_t k, void* panel) {
+uint32_t pack_panel(const std::array<SourceRow, kPanel>& rows, int64_t k, int64_t depth, void* panel) {
   constexpr int64_t kBlock = 128;  // of k: the part of a panel being written stays in L1
   uint32_t fault = kSound;
+  for (int64_t lane = 0; lane < kPanel; ++lane) clear_lane<Target>(k, depth, lane, panel);
   for (int64_t begin = 0; begin < k; begin += kBlock) {
     const int64_t end = std::min(k, begin + kBlock);
     for (int64_t lane = 0; lane < kPanel; ++lane) {
@@ -207,9 +213,10 @@ std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType 
     for (int64_t lane = 0; lane < kPanel; ++lane)
       rows[static_cast<size_t>(lane)] = source_row(parts, index * kPanel + lane);
     std::byte* panel = packed->panel(index);
-    const uint32_t fault = as == DType::kF32    ? pack_panel<F32>(rows, k, panel)
-                           : as == DType::kF16  ? pack_panel<F16>(rows, k, panel)
-                           : as == DType::kBF16 ? pack_panel<BF16>(rows, k, panel)
+    const int64_t depth = packed->depth();
+    const uint32_t fault = as == DType::kF32    ? pack_panel<F32>(rows, k, depth, panel)
+                           : as == DType::kF16  ? pack_panel<F16>(rows, k, depth, panel)
+                           : as == DType::kBF16 ? pack_panel<BF16>(rows, k, depth, panel)
                            : as == DType::kInt8
                                ? pack_int8_panel(kernels_, rows, k, panel, packed->scales() + index * kPanel)
                                : pack_int4_panel(kernels_, rows, k, panel);

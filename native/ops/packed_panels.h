@@ -25,6 +25,7 @@ class PackedPanels final : public PackedMatrix {
   int64_t groups() const { return (k_ + kGroup - 1) / kGroup; }
   // What GemmTask calls k.
   int64_t depth() const {
+    if (dtype_ == DType::kBF16) return k_ + k_ % 2;
     if (dtype_ == DType::kInt8) return (k_ + kWordBytes - 1) / kWordBytes;
     return dtype_ == DType::kInt4 ? groups() * kGroupWords : k_;
   }

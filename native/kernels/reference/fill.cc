@@ -5,6 +5,7 @@ namespace fovea::reference {
 void fill(KernelTable& table) {
   table.tier = "scalar";
   fill_gemm(table);
+  fill_gemm_bf16(table);
   fill_gemm_int8(table);
   fill_quantise(table);
   fill_dot(table);

@@ -13,11 +13,7 @@ float widen(float weight) { return weight; }
 struct F16 {
   uint16_t bits;
 };
-struct BF16 {
-  uint16_t bits;
-};
 float widen(F16 weight) { return f16_to_f32(weight.bits); }
-float widen(BF16 weight) { return bf16_to_f32(weight.bits); }
 
 template <typename Weight>
 void gemm(const GemmTask& task) {
@@ -40,7 +36,6 @@ void gemm(const GemmTask& task) {
 void fill_gemm(KernelTable& table) {
   table.gemm_f32 = gemm<float>;
   table.gemm_f16 = gemm<F16>;
-  table.gemm_bf16 = gemm<BF16>;
 }
 
 }  // namespace fovea::reference

@@ -56,6 +56,29 @@ FOVEA_INLINE __m256 widen_bf16(__m128i halves) {
 }
 FOVEA_INLINE Vec load_bf16(const uint16_t* p) { return {widen_bf16(load_halves(p)), widen_bf16(load_halves(p + 8))}; }
 
+// The first and the second of 16 pairs of bf16.
+FOVEA_INLINE __m256i load_words(const void* p, int half) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p) + half);
+}
+FOVEA_INLINE __m256 first_of(__m256i words) { return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16)); }
+FOVEA_INLINE Vec load_first(const void* pairs) {
+  return {first_of(load_words(pairs, 0)), first_of(load_words(pairs, 1))};
+}
+FOVEA_INLINE __m256 second_of(__m256i words) {
+  return _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+FOVEA_INLINE Vec load_second(const void* pairs) {
+  return {second_of(load_words(pairs, 0)), second_of(load_words(pairs, 1))};
+}
+// To the nearest bf16, ties to even; NaN stays NaN.
+FOVEA_INLINE __m256 round_bf16(__m256 a) {
+  const __m256i bits = _mm256_castps_si256(a);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  return _mm256_blendv_ps(second_of(up), _mm256_add_ps(a, a), _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+FOVEA_INLINE Vec round_bf16(Vec a) { return {round_bf16(a.lo), round_bf16(a.hi)}; }
+
 FOVEA_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
 FOVEA_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
 FOVEA_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }

@@ -42,6 +42,22 @@ FOVEA_INLINE Vec load_bf16(const uint16_t* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
 }
 
+// The first and the second of 16 pairs of bf16.
+FOVEA_INLINE Vec load_first(const void* pairs) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(pairs), 16))};
+}
+FOVEA_INLINE Vec second_of(__m512i words) {
+  return {_mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+FOVEA_INLINE Vec load_second(const void* pairs) { return second_of(_mm512_loadu_si512(pairs)); }
+// To the nearest bf16, ties to even; NaN stays NaN.
+FOVEA_INLINE Vec round_bf16(Vec a) {
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const Vec rounded = second_of(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))));
+  return {_mm512_mask_add_ps(rounded.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v, a.v)};
+}
+
 FOVEA_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 FOVEA_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 FOVEA_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }

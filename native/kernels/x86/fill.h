@@ -6,6 +6,7 @@
 namespace fovea::FOVEA_TIER {
 
 void fill_gemm(KernelTable& table);
+void fill_gemm_bf16(KernelTable& table);
 void fill_gemm_int8(KernelTable& table);
 void fill_quantise(KernelTable& table);
 void fill_dot(KernelTable& table);

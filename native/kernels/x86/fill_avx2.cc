@@ -6,6 +6,7 @@ namespace fovea::avx2 {
 void fill(KernelTable& table) {
   table.tier = "avx2";
   fill_gemm(table);
+  fill_gemm_bf16(table);
   fill_gemm_int8(table);
   fill_quantise(table);
   fill_dot(table);

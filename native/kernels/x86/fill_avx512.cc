@@ -6,6 +6,7 @@ namespace fovea::avx512 {
 void fill(KernelTable& table) {
   table.tier = "avx512";
   fill_gemm(table);
+  fill_gemm_bf16(table);
   fill_quantise(table);
   fill_dot(table);
   fill_pack(table);

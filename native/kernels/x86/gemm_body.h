@@ -1,5 +1,5 @@
-// out (m, n) = x (m, k) * panels of floats. Vectorised over outputs: each output is one chain of FMAs over ascending k,
-// whatever the tile.
+// out (m, n) = x (m, k) * panels of f32 or f16. Vectorised over outputs: each output is one chain of FMAs over
+// ascending k, whatever the tile.
 #pragma once
 
 #include "kernels/x86/gemm_walk.h"
@@ -15,10 +15,6 @@ struct F16 {
   using Element = uint16_t;
   static FOVEA_INLINE Vec widen(const uint16_t* p) { return load_f16(p); }
 };
-struct BF16 {
-  using Element = uint16_t;
-  static FOVEA_INLINE Vec widen(const uint16_t* p) { return load_bf16(p); }
-};
 
 template <typename Type>
 struct FloatProduct {
@@ -32,11 +28,7 @@ struct FloatProduct {
   template <int kTall, int kPanels, int kStep>
   static void run(const Tile& t) {
     Vec sum[kTall][kPanels];
-#pragma GCC unroll 16
-    for (int r = 0; r < kTall; ++r)
-#pragma GCC unroll 4
-      for (int p = 0; p < kPanels; ++p) sum[r][p] = t.resume ? load_upto(t.rest(r, p), t.count(p)) : zero();
-
+    load_sums(t, sum);
     const float* x = t.x;
     const auto* w = reinterpret_cast<const Element*>(t.w);
     const int64_t stride = t.task->panel_stride / static_cast<int64_t>(sizeof(Element));
@@ -44,24 +36,9 @@ struct FloatProduct {
       Vec weights[kPanels];
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) weights[p] = Type::widen(w + p * stride);
-#pragma GCC unroll 16
-      for (int r = 0; r < kTall; ++r) {
-        const Vec broadcast = splat(x[r]);
-#pragma GCC unroll 4
-        for (int p = 0; p < kPanels; ++p) sum[r][p] = fma(broadcast, weights[p], sum[r][p]);
-      }
+      add_products(sum, x, weights);
     }
-
-#pragma GCC unroll 4
-    for (int p = 0; p < kPanels; ++p)
-#pragma GCC unroll 16
-      for (int r = 0; r < kTall; ++r) {
-        if (t.finish) {
-          write_out(t, r, p, sum[r][p]);
-        } else {
-          store_upto(t.rest(r, p), sum[r][p], t.count(p));
-        }
-      }
+    write_sums(t, sum);
   }
 };
 
@@ -70,7 +47,6 @@ struct FloatProduct {
 void fill_gemm(KernelTable& table) {
   table.gemm_f32 = walk<FloatProduct<F32>>;
   table.gemm_f16 = walk<FloatProduct<F16>>;
-  table.gemm_bf16 = walk<FloatProduct<BF16>>;
 }
 
 }  // namespace fovea::FOVEA_TIER

@@ -49,6 +49,41 @@ FOVEA_INLINE void write_out(const Tile& t, int r, int p, Vec value) {
   store_upto(t.out(r, p), value, count);
 }
 
+// The chains of floats of a tile: where the pass before left them, or zero.
+template <int kTall, int kPanels>
+FOVEA_INLINE void load_sums(const Tile& t, Vec (&sum)[kTall][kPanels]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kTall; ++r)
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = t.resume ? load_upto(t.rest(r, p), t.count(p)) : zero();
+}
+
+// The weights of one k times one column of x: row r at x[r].
+template <int kTall, int kPanels>
+FOVEA_INLINE void add_products(Vec (&sum)[kTall][kPanels], const float* x, const Vec (&weights)[kPanels]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kTall; ++r) {
+    const Vec broadcast = splat(x[r]);
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = fma(broadcast, weights[p], sum[r][p]);
+  }
+}
+
+// Where this pass leaves them.
+template <int kTall, int kPanels>
+FOVEA_INLINE void write_sums(const Tile& t, const Vec (&sum)[kTall][kPanels]) {
+#pragma GCC unroll 4
+  for (int p = 0; p < kPanels; ++p)
+#pragma GCC unroll 16
+    for (int r = 0; r < kTall; ++r) {
+      if (t.finish) {
+        write_out(t, r, p, sum[r][p]);
+      } else {
+        store_upto(t.rest(r, p), sum[r][p], t.count(p));
+      }
+    }
+}
+
 // A Product multiplies tiles:
 //   kRows             the tallest
 //   panels(rows)      how many panels abreast registers allow

@@ -1,0 +1,54 @@
+// bf16 rows by panels of pairs of bf16, on CPUs that multiply floats only: rows are floats that a bf16 can hold.
+#pragma once
+
+#include "kernels/x86/fill.h"
+#include "kernels/x86/flush_subnormals.h"
+#include "kernels/x86/gemm_walk.h"
+
+namespace fovea::FOVEA_TIER {
+namespace {
+
+struct Bf16Product {
+  static constexpr int kRows = kTileRows;
+  static constexpr bool kRestsInOut = true;
+  static constexpr int panels(int rows) { return tile_panels(rows); }
+  static int64_t bytes(int64_t k) { return k * kPanel * 2; }
+
+  template <int kTall, int kPanels, int kStep>
+  static void run(const Tile& t) {
+    Vec sum[kTall][kPanels];
+    load_sums(t, sum);
+    const float* x = t.x;
+    const std::byte* w = t.w;
+    for (int64_t i = 0; i < t.k; i += 2, x += 2 * kStep, w += bytes(2)) {
+      Vec weights[kPanels];
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p) weights[p] = load_second(w + p * t.task->panel_stride);
+      add_products(sum, x + kStep, weights);
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p) weights[p] = load_first(w + p * t.task->panel_stride);
+      add_products(sum, x, weights);
+    }
+    write_sums(t, sum);
+  }
+};
+
+void gemm_bf16(const GemmTask& task) {
+  const FlushSubnormals flush;
+  walk<Bf16Product>(task);
+}
+
+void round_row(const float* x, int64_t k, float* out) {
+  int64_t i = 0;
+  for (; i + kPanel <= k; i += kPanel) store(out + i, round_bf16(load(x + i)));
+  if (i < k) store(out + i, round_bf16(load(x + i, k - i)), k - i + k % 2);
+}
+
+}  // namespace
+
+void fill_gemm_bf16(KernelTable& table) {
+  table.gemm_bf16 = gemm_bf16;
+  table.round_bf16 = round_row;
+}
+
+}  // namespace fovea::FOVEA_TIER
