@@ -16,12 +16,13 @@ SHARPNESS = 12  # of the cosine between a visual row and the words
 class Teacher:
     """Computes the losses of a batch."""
 
-    def __init__(self, tokenizer: Tokenizer, first: int):
+    def __init__(self, tokenizer: Tokenizer, first: int, device: str = "cpu"):
         def token(text: str) -> int:
             return tokenizer.encode(text, add_special_tokens=False).ids[-1]
 
         self.first = first  # row of a sequence where the picture begins
-        self.words = torch.tensor([token(f" {name}") for name in NAMES] + [token(letter) for letter in LETTERS])
+        words = [token(f" {name}") for name in NAMES] + [token(letter) for letter in LETTERS]
+        self.words = torch.tensor(words, device=device)
 
     def losses(self, student: Student, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """Losses by name, and for every learned token whether the model would have said it."""

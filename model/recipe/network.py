@@ -38,7 +38,7 @@ class Student(nn.Module):
 
     def see(self, pixels: Tensor) -> Tensor:
         """(batch, SIZE, SIZE, 3) uint8 -> tower output (batch, VISUAL_ROWS, d_model), without the CLS row."""
-        mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+        mean, std = (torch.tensor(x, device=pixels.device).view(1, 3, 1, 1) for x in (MEAN, STD))
         normalised = (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
         return self.llava.model.vision_tower(normalised).last_hidden_state[:, 1:]
 
@@ -81,9 +81,9 @@ def block_mask(blocks: Tensor) -> Tensor:
     """(batch, n_rows) -> (batch, 1, n_rows, n_rows): what is added to attention logits. Causal, and a question sees
     itself and block 0 only."""
     n_rows = blocks.shape[1]
-    row = torch.arange(n_rows)
+    row = torch.arange(n_rows, device=blocks.device)
     seen = (row[:, None] >= row) & ((blocks[:, None] == blocks[..., None]) | (blocks[:, None] == 0))
-    return torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[:, None]
+    return torch.zeros(seen.shape, device=blocks.device).masked_fill(~seen, torch.finfo(torch.float32).min)[:, None]
 
 
 def load_student(vocab: int, folder: Path | None = None) -> Student:

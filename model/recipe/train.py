@@ -1,4 +1,4 @@
-"""Trains the model on CPU. Run the same command again to go on after an interruption.
+"""Trains the model, on CPUs or a GPU. Run the same command again to go on after an interruption.
 
 python train.py --out build/mini.pt --init ../fovea-mini                 # go on from a published folder
 python train.py --out build/mini.pt --steps 6000 --decay-from 4500       # from nothing, with an end
@@ -100,7 +100,7 @@ class Run:
         os.replace(beside, path)
 
     def resume(self, path: Path) -> None:
-        state = torch.load(path)
+        state = torch.load(path, map_location=next(self.student.parameters()).device)
         self.student.load_state_dict(state["weights"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
@@ -122,9 +122,11 @@ def parse_args() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--save-every", type=int, default=100)
     add("--validate-every", type=int, default=300)
-    add("--bf16", action="store_true", help="products in bf16: twice as fast where the CPU has them (AVX512-BF16, AMX)")
+    add("--bf16", action="store_true", help="products in bf16: twice as fast where there are such (GPUs, AVX512-BF16, AMX)")
     add("--curve", type=Path, help="JSON lines: losses, speed, accuracy on the validation scenes")
-    add("--processes", type=int, default=2, help="of one thread each, and one more each that draws scenes")
+    add("--processes", type=int, default=2, help="of one thread each; 1 on a GPU")
+    add("--painters", type=int, default=1, help="processes that draw scenes for each of these")
+    add("--device", default="cpu", help="cpu or cuda")
     return parser.parse_args()
 
 
@@ -161,20 +163,21 @@ def work(rank: int, args: argparse.Namespace, team: Team) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
-    run = Run(load_student(tokenizer.get_vocab_size(), args.init).train())
+    run = Run(load_student(tokenizer.get_vocab_size(), args.init).train().to(args.device))
     if args.out.exists():
         run.resume(args.out)
     batches = Batches(tokenizer, args.batch, args.seed, args.warm_up, rank)
-    teacher = Teacher(tokenizer, len(batches.packer.before))
+    teacher = Teacher(tokenizer, len(batches.packer.before), args.device)
     leads = rank == 0
     if leads:
         validation, log = Validation(batches.packer), Log(args.curve, run.step)
     loader = DataLoader(
-        batches, batch_size=None, sampler=range(run.step, args.steps), num_workers=1, prefetch_factor=8
+        batches, batch_size=None, sampler=range(run.step, args.steps), num_workers=args.painters, prefetch_factor=8
     )
     for batch in loader:
         run.student.llava.model.vision_tower.requires_grad_(run.step >= args.tower_from)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+        batch = {name: tensor.to(args.device) for name, tensor in batch.items()}
+        with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
             losses, right = teacher.losses(run.student, batch)
         run.advance(losses["total"], learning_rate(args, run.step), team, rank)
         if not leads:

@@ -22,11 +22,12 @@ SCENES = 20
 def grade(student: Student, packer: Packer, image: np.ndarray, questions: list[Question]) -> list[bool]:
     """Which of the questions about an image (SIZE, SIZE, 3) are answered rightly."""
     sequence = packer.pack(questions, list(range(VISUAL_ROWS)), VISUAL_ROWS, padded=False)
-    batch = {name: torch.tensor([getattr(sequence, name)]) for name in ("ids", "blocks", "positions")}
-    rows = torch.arange(VISUAL_ROWS)[None]
-    visual = student.project(student.see(torch.from_numpy(image)[None]), rows)
-    said = student.llava.lm_head(student.read(visual, batch, len(packer.before))).argmax(-1)[0, :-1]
-    labels, blocks = torch.tensor(sequence.labels)[1:], batch["blocks"][0, 1:]
+    device = next(student.parameters()).device
+    batch = {name: torch.tensor([getattr(sequence, name)], device=device) for name in ("ids", "blocks", "positions")}
+    rows = torch.arange(VISUAL_ROWS, device=device)[None]
+    visual = student.project(student.see(torch.from_numpy(image)[None].to(device)), rows)
+    said = student.llava.lm_head(student.read(visual, batch, len(packer.before))).argmax(-1)[0, :-1].cpu()
+    labels, blocks = torch.tensor(sequence.labels)[1:], torch.tensor(sequence.blocks)[1:]
     replies = [(blocks == number) & (labels != IGNORED) for number in range(1, len(questions) + 1)]
     if not all(reply.any() for reply in replies):
         raise ValueError(f"{len(questions)} questions do not fit into one pass")
@@ -52,8 +53,9 @@ class Validation:
                 for kind in (question.kind, "all"):
                     asked[kind] += 1
                     right[kind] += good
-            facts = student.facts_head(student.see(torch.from_numpy(pixels)[None]))[0]
-            named = facts[:, : FACTS["label"]].argmax(-1).numpy()
+            image = torch.from_numpy(pixels)[None].to(next(student.parameters()).device)
+            facts = student.facts_head(student.see(image))[0]
+            named = facts[:, : FACTS["label"]].argmax(-1).cpu().numpy()
             asked["patches"] += int((labels > 0).sum())
             right["patches"] += int((named == labels)[labels > 0].sum())
         return {kind: round(right[kind] / asked[kind], 3) for kind in sorted(asked)}

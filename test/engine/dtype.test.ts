@@ -22,14 +22,16 @@ const keepAll: Plan = {
 };
 
 /** How far logits may lie from those of f32 weights, as a share of the largest: about twice what they do. */
-const bounds = { int8: 0.05, int4: 0.3 } as const;
+const bounds = { bf16: 0.05, int8: 0.05, int4: 0.3 } as const;
+/** Bytes of the weights, as a share of those as f32. */
+const sizes = { bf16: 0.51, int8: 0.4, int4: 0.4 } as const;
 
-describe.each(["int8", "int4"] as const)("a model held as %s", (dtype) => {
+describe.each(["bf16", "int8", "int4"] as const)("a model held as %s", (dtype) => {
   it("stays near the f32 one", async () => {
     await using exact = await loadModel(miniModel, { dtype: "f32" });
     await using model = await loadModel(miniModel, { dtype });
     expect(model.info.dtype).toBe(dtype);
-    expect(model.info.weightBytes).toBeLessThan(0.4 * exact.info.weightBytes);
+    expect(model.info.weightBytes).toBeLessThan(sizes[dtype] * exact.info.weightBytes);
     for (const { messages } of requests) {
       const inputs = await exact.process(messages);
       const [truth, got] = [await exact.forward(inputs), await model.forward(inputs)];
