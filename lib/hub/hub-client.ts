@@ -1,3 +1,4 @@
+import { EnvHttpProxyAgent, fetch, type Headers, type Response } from "undici";
 import { FoveaError } from "../errors.js";
 import { statusError } from "./hub-error.js";
 import type { HubSettings } from "./hub-settings.js";
@@ -27,6 +28,8 @@ export interface HubAnswer {
 export class HubClient {
   readonly settings: HubSettings;
   readonly repository: RepositoryName;
+  /** By way of the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, which Node's own fetch does not read. */
+  readonly #connections = new EnvHttpProxyAgent();
 
   constructor(settings: HubSettings, repository: RepositoryName) {
     this.settings = settings;
@@ -63,6 +66,7 @@ export class HubClient {
         const isHub = url.origin === new URL(endpoint).origin;
         const response = await fetch(url, {
           method,
+          dispatcher: this.#connections,
           redirect: "manual",
           signal: either,
           headers: {

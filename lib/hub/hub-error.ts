@@ -1,3 +1,4 @@
+import type { Headers, Response } from "undici";
 import { FoveaError } from "../errors.js";
 import type { HubSettings } from "./hub-settings.js";
 import type { RepositoryName } from "./repository-name.js";

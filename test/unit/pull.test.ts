@@ -1,8 +1,11 @@
 // Downloads against a local server that speaks the hub's protocol, well and badly.
 import { randomBytes } from "node:crypto";
-import { lstat, mkdtemp, readdir, readFile, readlink, rename, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Response } from "undici";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CachedRepository, linkWays } from "../../lib/hub/hub-cache.js";
 import { statusError } from "../../lib/hub/hub-error.js";
@@ -379,6 +382,32 @@ describe("the token", () => {
     for (const HF_ENDPOINT of ["mirror", "file:///x", "https://user:word@mirror"]) {
       await expect(readHubSettings({ HF_ENDPOINT })).rejects.toThrow(failure("INVALID_ARGUMENT", /HF_ENDPOINT/));
     }
+  });
+});
+
+describe("a proxy", () => {
+  it("is asked for the hub, not for what NO_PROXY names, and may fail", async () => {
+    const asked: string[] = [];
+    const proxy = createServer().on("connect", ({ url = "" }, socket: Socket) => {
+      asked.push(url);
+      const hub = connect(Number(new URL(server.endpoint).port), "127.0.0.1");
+      hub.on("connect", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+      hub.pipe(socket).pipe(hub);
+      for (const end of [hub, socket]) end.on("error", () => {});
+    });
+    await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+    vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    vi.stubEnv("NO_PROXY", "127.0.0.1"); // where the storage is
+    await pull({}, { endpoint: "http://hub.invalid" });
+    await expectWeights();
+    expect(new Set(asked)).toEqual(new Set(["hub.invalid:80"]));
+    await new Promise((done) => {
+      proxy.close(done);
+      proxy.closeAllConnections();
+    });
+    await rm(cache, { recursive: true });
+    await expect(pull({}, { endpoint: "http://hub.invalid" })).rejects.toThrow(failure("NETWORK", /No connection/));
+    await mkdir(cache);
   });
 });
 
