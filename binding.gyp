@@ -37,7 +37,8 @@
       "sources": ["<@(core_sources)", "<@(kernel_sources)"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni", "fovea_avx512bf16"]}]
+        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni", "fovea_avx512bf16"]}],
+        ["target_arch=='arm64'", {"sources": ["<@(neon_sources)"], "dependencies": ["fovea_neondot"]}]
       ]
     }
   ],
@@ -78,6 +79,17 @@
           "cflags_cc": ["<@(avx512bf16_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512bf16_flags)"]},
           "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
+        }
+      ]
+    }],
+    ["target_arch=='arm64'", {
+      "targets": [
+        {
+          "target_name": "fovea_neondot",
+          "type": "static_library",
+          "sources": ["<@(neondot_sources)"],
+          "cflags_cc": ["<@(neondot_flags)"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(neondot_flags)"]}
         }
       ]
     }]

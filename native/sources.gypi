@@ -199,6 +199,20 @@
       "-mavx512vl",
       "-mavx512vnni"
     ],
+    "neon_sources": [
+      "native/kernels/arm/dot_neon.cc",
+      "native/kernels/arm/elementwise_neon.cc",
+      "native/kernels/arm/fill_neon.cc",
+      "native/kernels/arm/gemm_neon.cc",
+      "native/kernels/arm/gemm_bf16_neon.cc",
+      "native/kernels/arm/gemm_int8_neon.cc",
+      "native/kernels/arm/norm_neon.cc",
+      "native/kernels/arm/pack_neon.cc",
+      "native/kernels/arm/quantise_neon.cc",
+      "native/kernels/arm/softmax_neon.cc"
+    ],
+    "neondot_sources": ["native/kernels/arm/gemm_int8_neondot.cc"],
+    "neondot_flags": ["-march=armv8.2-a+dotprod"],
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/addon_data.cc",

@@ -13,6 +13,8 @@
 #endif
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace fovea {
@@ -70,6 +72,16 @@ CpuFeatures detect() {
   f.avx512bf16 = zmm && bit(more.eax, 5);
   f.amx_bf16 = tiles && bit(extended.edx, 22) && bit(extended.edx, 24);
   f.amx_int8 = tiles && bit(extended.edx, 25) && bit(extended.edx, 24);
+  return f;
+}
+#elif defined(__aarch64__)
+CpuFeatures detect() {
+  CpuFeatures f;
+#if defined(__linux__)
+  f.dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  f.dotprod = true;  // since the first Mac that has no Intel CPU
+#endif
   return f;
 }
 #else

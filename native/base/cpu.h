@@ -20,6 +20,7 @@ struct CpuFeatures {
   bool avx512bf16 = false;
   bool amx_bf16 = false;
   bool amx_int8 = false;
+  bool dotprod = false;  // of ARM
 };
 
 const CpuFeatures& cpu_features();

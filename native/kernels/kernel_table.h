@@ -131,6 +131,13 @@ void fill(KernelTable& table);  // the products of 8-bit rows alone
 namespace avx512bf16 {
 void fill(KernelTable& table);  // the products of bf16 rows alone
 }
+#elif defined(__aarch64__)
+namespace neon {
+void fill(KernelTable& table);
+}
+namespace neondot {
+void fill(KernelTable& table);  // the products of 8-bit rows alone
+}
 #endif
 
 }  // namespace fovea

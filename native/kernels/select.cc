@@ -26,6 +26,9 @@ std::vector<Tier> tiers() {
   const bool vnni = avx512 && cpu.avx512vnni;
   all.push_back({"avx512vnni", vnni, avx512vnni::fill});
   all.push_back({"avx512bf16", vnni && cpu.avx512bf16, avx512bf16::fill});
+#elif defined(__aarch64__)
+  all.push_back({"neon", true, neon::fill});
+  all.push_back({"neondot", cpu_features().dotprod, neondot::fill});
 #endif
   return all;
 }

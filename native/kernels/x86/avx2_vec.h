@@ -1,4 +1,4 @@
-// 16 floats in two ymm registers: the vector type the bodies in this folder are written against. Included first.
+// 16 floats in two ymm registers: the vector type that the bodies of ../vector are written against. Included first.
 #pragma once
 
 #include <immintrin.h>
@@ -10,8 +10,12 @@
 #define FOVEA_TIER avx2
 #define FOVEA_INLINE inline __attribute__((always_inline))
 
+#include "kernels/x86/flush_subnormals.h"
+
 namespace fovea::avx2 {
 namespace {
+
+FOVEA_INLINE float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
 struct Vec {
   __m256 lo, hi;

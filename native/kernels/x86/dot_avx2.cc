@@ -1,2 +1,2 @@
 #include "kernels/x86/avx2_vec.h"
-#include "kernels/x86/dot_body.h"
+#include "kernels/vector/dot_body.h"

@@ -1,5 +1,5 @@
 #include "kernels/x86/avx512_vec.h"
-#include "kernels/x86/fill.h"
+#include "kernels/vector/fill.h"
 
 namespace fovea::avx512 {
 

@@ -2,8 +2,7 @@
 // pairs of bf16 here, each as wide as a float.
 #define FOVEA_TIER avx512bf16
 #include "kernels/x86/avx512_vec.h"
-#include "kernels/x86/flush_subnormals.h"
-#include "kernels/x86/gemm_walk.h"
+#include "kernels/vector/gemm_walk.h"
 
 namespace fovea::avx512bf16 {
 namespace {

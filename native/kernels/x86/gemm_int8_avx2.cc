@@ -48,4 +48,4 @@ FOVEA_INLINE Ints add_unsigned_products(Ints sum, Ints w, int32_t x) {
 }  // namespace
 }  // namespace fovea::avx2
 
-#include "kernels/x86/gemm_int8_body.h"
+#include "kernels/vector/gemm_int8_body.h"

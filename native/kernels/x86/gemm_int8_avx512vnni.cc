@@ -41,7 +41,7 @@ FOVEA_INLINE Ints add_unsigned_products(Ints sum, __m512i w, int32_t x) {
 }  // namespace
 }  // namespace fovea::avx512vnni
 
-#include "kernels/x86/gemm_int8_body.h"
+#include "kernels/vector/gemm_int8_body.h"
 
 namespace fovea::avx512vnni {
 

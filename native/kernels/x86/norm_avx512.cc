@@ -1,2 +1,2 @@
 #include "kernels/x86/avx512_vec.h"
-#include "kernels/x86/norm_body.h"
+#include "kernels/vector/norm_body.h"

@@ -1,2 +1,2 @@
 #include "kernels/x86/avx2_vec.h"
-#include "kernels/x86/pack_body.h"
+#include "kernels/vector/pack_body.h"

@@ -1,2 +1,2 @@
 #include "kernels/x86/avx2_vec.h"
-#include "kernels/x86/quantise_body.h"
+#include "kernels/vector/quantise_body.h"

@@ -1,8 +1,8 @@
 // Panels of activations, and 16-bit floats to f32.
 #pragma once
 
-#include "kernels/x86/fill.h"
-#include "kernels/x86/pack_panel.h"
+#include "kernels/vector/fill.h"
+#include "kernels/vector/pack_panel.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

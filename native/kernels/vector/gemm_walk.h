@@ -5,8 +5,8 @@
 
 #include <cstddef>
 
-#include "kernels/x86/fill.h"
-#include "kernels/x86/pack_panel.h"
+#include "kernels/vector/fill.h"
+#include "kernels/vector/pack_panel.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

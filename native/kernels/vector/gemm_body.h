@@ -2,7 +2,7 @@
 // ascending k, whatever the tile.
 #pragma once
 
-#include "kernels/x86/gemm_walk.h"
+#include "kernels/vector/gemm_walk.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

@@ -1,8 +1,8 @@
 // The numerators of a softmax and their sum.
 #pragma once
 
-#include "kernels/x86/exp_vec.h"
-#include "kernels/x86/fill.h"
+#include "kernels/vector/exp_vec.h"
+#include "kernels/vector/fill.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

@@ -1,9 +1,8 @@
 // bf16 rows by panels of pairs of bf16, on CPUs that multiply floats only: rows are floats that a bf16 can hold.
 #pragma once
 
-#include "kernels/x86/fill.h"
-#include "kernels/x86/flush_subnormals.h"
-#include "kernels/x86/gemm_walk.h"
+#include "kernels/vector/fill.h"
+#include "kernels/vector/gemm_walk.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

@@ -2,7 +2,7 @@
 // add four products to each of them; included after their file.
 #pragma once
 
-#include "kernels/x86/gemm_walk.h"
+#include "kernels/vector/gemm_walk.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

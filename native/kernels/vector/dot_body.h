@@ -2,7 +2,7 @@
 // against all others again and again.
 #pragma once
 
-#include "kernels/x86/fill.h"
+#include "kernels/vector/fill.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

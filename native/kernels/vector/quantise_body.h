@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/quantised_scale.h"
-#include "kernels/x86/fill.h"
+#include "kernels/vector/fill.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {

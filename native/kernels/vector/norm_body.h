@@ -1,12 +1,10 @@
 // Norms of one row.
 #pragma once
 
-#include "kernels/x86/fill.h"
+#include "kernels/vector/fill.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {
-
-float square_root(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
 float sum_of_squares(const float* x, float centre, int64_t d) {
   const int64_t whole = d / 16 * 16;
