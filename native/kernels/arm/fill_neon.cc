@@ -1,4 +1,4 @@
-#include "kernels/arm/neon_vec.h"
+#include "kernels/lanes/neon.h"
 #include "kernels/vector/fill.h"
 
 namespace fovea::neon {

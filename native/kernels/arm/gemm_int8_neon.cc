@@ -1,4 +1,4 @@
-#include "kernels/arm/neon_vec.h"
+#include "kernels/lanes/neon.h"
 
 namespace fovea::neon {
 namespace {
@@ -11,5 +11,5 @@ FOVEA_INLINE int32x4_t add_four(int32x4_t sum, int8x16_t w, int8x16_t x) {
 }  // namespace
 }  // namespace fovea::neon
 
-#include "kernels/arm/signed_bytes.h"
+#include "kernels/lanes/neon_signed_bytes.h"
 #include "kernels/vector/gemm_int8_body.h"

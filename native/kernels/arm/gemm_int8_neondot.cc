@@ -1,7 +1,7 @@
 // The tier of ARM CPUs with dot products of bytes (FEAT_DotProd): the products of 8-bit rows, all else is the neon
 // tier's.
 #define FOVEA_TIER neondot
-#include "kernels/arm/neon_vec.h"
+#include "kernels/lanes/neon.h"
 
 namespace fovea::neondot {
 namespace {
@@ -11,7 +11,7 @@ FOVEA_INLINE int32x4_t add_four(int32x4_t sum, int8x16_t w, int8x16_t x) { retur
 }  // namespace
 }  // namespace fovea::neondot
 
-#include "kernels/arm/signed_bytes.h"
+#include "kernels/lanes/neon_signed_bytes.h"
 #include "kernels/vector/gemm_int8_body.h"
 
 namespace fovea::neondot {

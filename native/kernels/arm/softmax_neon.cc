@@ -1,2 +1,2 @@
-#include "kernels/arm/neon_vec.h"
+#include "kernels/lanes/neon.h"
 #include "kernels/vector/softmax_body.h"

@@ -1,2 +1,2 @@
-#include "kernels/x86/avx2_vec.h"
+#include "kernels/lanes/avx2.h"
 #include "kernels/vector/elementwise_body.h"

@@ -1,4 +1,4 @@
-#include "kernels/x86/avx2_vec.h"
+#include "kernels/lanes/avx2.h"
 #include "kernels/vector/fill.h"
 
 namespace fovea::avx2 {

@@ -1,4 +1,4 @@
-#include "kernels/x86/avx512_vec.h"
+#include "kernels/lanes/avx512.h"
 #include "kernels/vector/fill.h"
 
 namespace fovea::avx512 {

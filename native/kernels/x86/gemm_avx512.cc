@@ -1,2 +1,2 @@
-#include "kernels/x86/avx512_vec.h"
+#include "kernels/lanes/avx512.h"
 #include "kernels/vector/gemm_body.h"

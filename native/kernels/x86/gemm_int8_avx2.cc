@@ -1,4 +1,4 @@
-#include "kernels/x86/avx2_vec.h"
+#include "kernels/lanes/avx2.h"
 
 namespace fovea::avx2 {
 namespace {

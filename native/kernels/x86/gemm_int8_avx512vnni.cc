@@ -1,6 +1,6 @@
 // The tier of AVX-512 CPUs that multiply bytes (VNNI): the products of 8-bit rows, all else is the avx512 tier's.
 #define FOVEA_TIER avx512vnni
-#include "kernels/x86/avx512_vec.h"
+#include "kernels/lanes/avx512.h"
 
 namespace fovea::avx512vnni {
 namespace {

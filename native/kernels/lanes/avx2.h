@@ -10,7 +10,7 @@
 #define FOVEA_TIER avx2
 #define FOVEA_INLINE inline __attribute__((always_inline))
 
-#include "kernels/x86/flush_subnormals.h"
+#include "kernels/lanes/x86_flush_subnormals.h"
 
 namespace fovea::avx2 {
 namespace {

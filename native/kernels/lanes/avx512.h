@@ -12,7 +12,7 @@
 #endif
 #define FOVEA_INLINE inline __attribute__((always_inline))
 
-#include "kernels/x86/flush_subnormals.h"
+#include "kernels/lanes/x86_flush_subnormals.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {
