@@ -6,6 +6,7 @@ import { isFree, stageAtShare } from "../prune/stage-at-share.js";
 import { lowerPlan } from "../prune/validate-plan.js";
 import { costFile, readCosts, writeCosts } from "./cost-cache.js";
 import type { ModelInfo } from "./model.js";
+import { onAbort } from "./on-abort.js";
 
 /** Runs a made-up prompt up to its first token. */
 export type Probe = (prompt: PromptShape, plan: LoweredPlan, signal: AbortSignal | undefined) => Promise<PhaseMs>;
@@ -29,15 +30,14 @@ export class CostMeter {
     signal?.throwIfAborted();
     const turn = this.#last.then(() => this.#complete(stages, signal, again));
     this.#last = turn.catch(() => {});
-    let onAbort = () => {};
+    let stopListening = () => {};
     const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => reject(signal?.reason);
+      stopListening = onAbort(signal, () => reject(signal?.reason));
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
     try {
       return await Promise.race([turn, aborted]);
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      stopListening();
     }
   }
 

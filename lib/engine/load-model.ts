@@ -8,6 +8,7 @@ import { resolveModel } from "../hub/resolve-model.js";
 import type { NativeBinding, NativeModel } from "../native/binding.js";
 import { EventHub } from "./event-hub.js";
 import { Model } from "./model.js";
+import { onAbort } from "./on-abort.js";
 import { loadTextIo, type TextIo } from "./text-io.js";
 import { wrapError } from "./wrap-error.js";
 
@@ -83,8 +84,7 @@ async function load(hub: EventHub, path: string, mmproj: string, options: LoadOp
     throw wrapError(error);
   }
   const { request, model } = started;
-  const onAbort = () => hub.binding.cancelLoad(request);
-  signal?.addEventListener("abort", onAbort);
+  const stopListening = onAbort(signal, () => hub.binding.cancelLoad(request));
   hub.listen(request, (event) => {
     if (event.kind === "progress") onProgress?.(event.fraction);
   });
@@ -97,7 +97,7 @@ async function load(hub: EventHub, path: string, mmproj: string, options: LoadOp
   } catch (error) {
     throw signal?.aborted ? signal.reason : wrapError(error);
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    stopListening();
     hub.forget(request);
   }
 }

@@ -30,6 +30,7 @@ import { type ForwardResult, readForward, readForwardResult } from "./forward.js
 import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./generate-options.js";
 import { imageKey } from "./image-key.js";
 import type { ForwardInputs, ForwardOptions, ModelInputs } from "./inputs.js";
+import { onAbort } from "./on-abort.js";
 import type { Reply, StreamEvent } from "./reply.js";
 import { shareRows } from "./share-rows.js";
 import type { TextIo } from "./text-io.js";
@@ -343,11 +344,10 @@ export class Model {
     const native = this.#native;
     const cancel = () => native.cancel(request);
     async function* events(): AsyncGenerator<NativeEvent, void, undefined> {
-      const onAbort = () => {
+      const stopListening = onAbort(signal, () => {
         cancel();
         queue.fail(signal?.reason);
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      });
       try {
         signal?.throwIfAborted();
         for (;;) {
@@ -360,7 +360,7 @@ export class Model {
           }
         }
       } finally {
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
         cancel();
       }
     }

@@ -52,6 +52,19 @@ describe("an AbortSignal", () => {
     expect(content(await model.generate({ ...tiny, signal }))).toEqual(content(await model.generate(tiny)));
   });
 
+  it("stops many requests at once, and Node does not warn of them", async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on("warning", warn);
+    const controller = new AbortController();
+    const all = Array.from({ length: 12 }, () => rejection(model.generate({ ...long, signal: controller.signal })));
+    await sleep(20);
+    controller.abort("enough");
+    expect(await Promise.all(all)).toEqual(Array(12).fill("enough"));
+    process.off("warning", warn);
+    expect(warnings).toEqual([]);
+  });
+
   it("that times out rejects with the timeout's own error", async () => {
     const options = { messages: ask("What is this?"), ...longAnswer(1500), signal: AbortSignal.timeout(30) };
     expect(await rejection(model.generate(options))).toMatchObject({ name: "TimeoutError" });
