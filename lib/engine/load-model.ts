@@ -16,7 +16,8 @@ import { wrapError } from "./wrap-error.js";
 export interface LoadOptions {
   /**
    * Weights in memory: as in the file (default; those that a GGUF file has in blocks of small integers as f16), or
-   * converted. Activations are always f32.
+   * converted. Rows are rounded to bf16 where they multiply weights of bf16, to 8 bits for int8 and int4; all else is
+   * f32.
    */
   dtype?: "auto" | "f32" | "bf16" | "f16" | "int8" | "int4";
   /** Of a GGUF model: the file of its vision tower and projector, where it is not the only mmproj beside the decoder. */
