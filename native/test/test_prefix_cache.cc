@@ -15,16 +15,18 @@ struct Made {
 };
 
 Made make(Ops& ops, const std::vector<float>& names, int32_t first_position = 0, bool ffn = true) {
-  Made made{{std::vector<SubLayers>(kLayers, SubLayers{true, ffn}), {}, {}}, KvCache(ops, kLayers, 1, 2)};
+  Made made{{std::vector<SubLayers>(kLayers, SubLayers{true, ffn}), {}, {}, {}}, KvCache(ops, kLayers, 1, 2)};
   for (float name : names) {
     made.input.positions.push_back(first_position + static_cast<int32_t>(made.input.positions.size()));
     made.input.rows.insert(made.input.rows.end(), {name, name});
+    made.input.sees.push_back(made.input.count());
     DeviceArray k, v;
     const Tensor keys = k.resize(ops, {1, 1, 2}), values = v.resize(ops, {1, 1, 2});
     const float numbers[] = {name, name}, negative[] = {-name, -name};
     ops.copy_from_host(numbers, keys);
     ops.copy_from_host(negative, values);
-    for (int layer = 0; layer < kLayers; ++layer) made.cache.append(layer, keys, values);
+    const int32_t place = made.input.positions.back().time;
+    for (int layer = 0; layer < kLayers; ++layer) made.cache.append(layer, keys, values, {&place, 1});
   }
   return made;
 }
