@@ -210,6 +210,7 @@
       "native/test/test_ops.cc",
       "native/test/test_any_res.cc",
       "native/test/test_attention.cc",
+      "native/test/test_visible_keys.cc",
       "native/test/test_prefix_cache.cc",
       "native/test/test_qwen_vl.cc",
       "native/test/test_prune.cc",
