@@ -66,8 +66,8 @@ def build(seed):
     model = transformers.Gemma3ForConditionalGeneration(config)
     randomise(model, seed)
     for name, weight in model.named_parameters():
-        if "norm" in name and "layer_norm" not in name and "post_layernorm" not in name:
-            weight.sub_(1)  # what is added to 1
+        if "norm" in name and not any(part in name for part in ("layer_norm", "post_layernorm", "q_norm", "k_norm")):
+            weight.sub_(1)  # what is added to 1; queries and keys stay large, so that attention is far from uniform
         if "embed_tokens" in name:
             weight.mul_(0.2)  # or every token would say itself again
             weight[4:260].mul_(0.1)  # bytes, of which answers would be no text
@@ -97,7 +97,7 @@ def mask_of(positions, blocks, window):
     return torch.zeros(n, n).masked_fill(~sees, torch.finfo(torch.float32).min)[None, None]
 
 
-def cut_logits(model, embeds, blocks, kept, compact=False):
+def cut_logits(model, embeds, blocks, kept, compact=False, window=WINDOW):
     """Logits of the last row where only the rows `kept` go on from layer CUT."""
     text = model.model.language_model
     hidden, positions = embeds, torch.arange(embeds.shape[1])
@@ -106,7 +106,7 @@ def cut_logits(model, embeds, blocks, kept, compact=False):
             hidden, positions, blocks = hidden[:, kept], positions[kept], blocks[kept]
             positions = torch.arange(len(kept)) if compact else positions
         kind = text.config.layer_types[i]
-        mask = mask_of(positions, blocks, WINDOW if kind == "sliding_attention" else 10**6)
+        mask = mask_of(positions, blocks, window if kind == "sliding_attention" else 10**6)
         out = layer(hidden, attention_mask=mask, position_ids=positions[None],
                     position_embeddings=text.rotary_emb(hidden, positions[None], kind))  # fmt: skip
         hidden = out[0] if isinstance(out, tuple) else out
@@ -154,6 +154,9 @@ def record(seed):
         everything = torch.arange(ids.shape[1])
         whole = cut_logits(model, embeds, blocks, everything)
         assert (whole - full[0, -1]).abs().max() < 1e-4 * full.abs().max(), "the surgery changes nothing by itself"
+        for other in (cut_logits(model, embeds, torch.full_like(blocks, -1), everything),
+                      cut_logits(model, embeds, blocks, everything, window=WINDOW + 1)):  # fmt: skip
+            assert (whole - other).abs().max() > 1e-2 * full.abs().max(), "the tests would not see another mask"
         spans = everything[visual].split(ROWS)
         places, left = halve(spans, torch.Generator().manual_seed(number))
         tensors[f"{key}.kept"] = torch.stack(places)

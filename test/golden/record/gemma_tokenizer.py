@@ -17,6 +17,7 @@ def gemma_tokenizer(**named):
     backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     backend.add_tokens([AddedToken("\n" * n, normalized=False) for n in (2, 3)])
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in pieces[:4]])
+    backend.add_special_tokens([AddedToken(f"<{end}_of_turn>", special=True, normalized=False) for end in ("start", "end")])
     backend.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>",
