@@ -274,7 +274,10 @@ export class Model {
     signal: AbortSignal | undefined,
   ): Promise<Prompt> {
     const parsed = parseMessages(messages, { images });
-    const ids = encodeChat(io.tokenizer, io.template, parsed.messages, { maxTokens: this.info.contextLength });
+    const ids = encodeChat(io.tokenizer, io.template, parsed.messages, {
+      maxTokens: this.info.contextLength,
+      mark: io.preprocessor.mark,
+    });
     const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), this.#hub.binding, {
       signal,
       maxRows: this.info.contextLength,

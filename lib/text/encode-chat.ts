@@ -1,16 +1,24 @@
+import type { PictureMark } from "../vision/image-preprocessor.js";
 import type { ChatTemplate } from "./chat-template.js";
 import type { TemplateMessage } from "./messages.js";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.js";
 
-/** Token ids of a conversation, ready for `expandImages`; a template that writes the first token itself gets no second. */
+/**
+ * Token ids of a conversation, ready for `expandImages`; a template that writes the first token itself gets no second.
+ * `mark`: what the template writes for a picture, if not the image token.
+ */
 export function encodeChat(
   tokenizer: Tokenizer,
   template: ChatTemplate,
   messages: TemplateMessage[],
-  options: { addGenerationPrompt?: boolean } & Pick<EncodeOptions, "maxTokens"> = {},
+  options: { addGenerationPrompt?: boolean; mark?: PictureMark | undefined } & Pick<EncodeOptions, "maxTokens"> = {},
 ): number[] {
-  const { addGenerationPrompt = true, ...rest } = options;
-  const prompt = template.render(messages, { addGenerationPrompt });
+  const { addGenerationPrompt = true, mark, ...rest } = options;
+  let prompt = template.render(messages, { addGenerationPrompt });
+  if (mark !== undefined) {
+    const text = mark.text.map((part) => (typeof part === "number" ? tokenizer.tokenOf(part) : part)).join("");
+    prompt = prompt.replaceAll(tokenizer.tokenOf(mark.token), () => text);
+  }
   const hasBos = tokenizer.bosToken !== null && prompt.startsWith(tokenizer.bosToken);
   return tokenizer.encode(prompt, { ...rest, addSpecialTokens: !hasBos });
 }

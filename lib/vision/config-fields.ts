@@ -54,6 +54,12 @@ export function readSide(value: unknown, key: string): number {
   return value as number;
 }
 
+/** The id of a token. */
+export function readTokenId(value: unknown, key: string): number {
+  if (!Number.isInteger(value) || (value as number) < 0) throw wrong(key, value, "the id of a token", "config.json");
+  return value as number;
+}
+
 /** `{height, width}`, or an integer for a square. */
 export function readBox(value: unknown, key: string): { width: number; height: number } {
   if (isRecord(value)) {
@@ -91,9 +97,9 @@ export function readScaling(
   return { scale: [rescale / r, rescale / g, rescale / b], offset: [-mean[0] / r, -mean[1] / g, -mean[2] / b] };
 }
 
-function wrong(key: string, value: unknown, expected: string): FoveaError {
+function wrong(key: string, value: unknown, expected: string, file = "preprocessor_config.json"): FoveaError {
   return new FoveaError(
     "ERR_FOVEA_MODEL_FORMAT",
-    `preprocessor_config.json: "${key}" is ${JSON.stringify(value)?.slice(0, 80)}; expected ${expected}.`,
+    `${file}: "${key}" is ${JSON.stringify(value)?.slice(0, 80)}; expected ${expected}.`,
   );
 }

@@ -1,4 +1,5 @@
 import { createClipPreprocessor } from "./clip.js";
+import { createGemma3Preprocessor } from "./gemma3.js";
 import { createIdefics3Preprocessor } from "./idefics3.js";
 import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
 import { createInternVlPreprocessor } from "./internvl.js";
@@ -7,6 +8,7 @@ import { createQwen2VlPreprocessor } from "./qwen2-vl.js";
 
 /** Image preprocessing by the `model_type` of config.json. One line per family. */
 export const imageFamilies: ReadonlyMap<string, (config: ImageConfig) => ImagePreprocessor> = new Map([
+  ["gemma3", createGemma3Preprocessor],
   ["idefics3", createIdefics3Preprocessor],
   ["internvl", createInternVlPreprocessor],
   ["llava", createClipPreprocessor],

@@ -21,6 +21,16 @@ std::vector<int32_t> asking_rows(const Sequence& sequence, const CacheTap& tap) 
   return rows_between(std::max<int64_t>(0, sequence.count - tap.window), sequence.count);
 }
 
+// What these rows of a causal segment see, or (n_kv_heads) times that where key heads differ.
+std::vector<KeyRange> seen_by(const AttentionSegment& segment, std::span<const int32_t> rows) {
+  std::vector<KeyRange> ranges;
+  if (segment.sees.empty())
+    for (int32_t row : rows) ranges.push_back({0, segment.k.rows() - segment.n_q + row + 1});
+  for (auto head = segment.sees.begin(); head != segment.sees.end(); head += segment.n_q)
+    for (int32_t row : rows) ranges.push_back(head[row]);
+  return ranges;
+}
+
 // Per KV head, the mean over the query heads that share it.
 std::vector<Scores> per_kv_head(const AttentionMass& mass) {
   std::vector<Scores> heads(static_cast<size_t>(mass.n_kv_heads), Scores(static_cast<size_t>(mass.n_keys), 0.0F));
@@ -56,30 +66,30 @@ void run_stage(const PlanStage& stage, Session& session) {
 
 }  // namespace
 
-void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q, float scale) {
+void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q,
+                    const AttentionSegment& segment, ScoreRule rule) {
   if (!acts_on_cache(session.plan)) return;
   const Timer timer;
   Ops& ops = session.ops;
   CacheLayer& notes = session.cache_state.layers[static_cast<size_t>(layer)];
   if (hook == Hook::kPrefilled && session.keep_lists) notes.origin = {sequence.origin};
-  const Tensor keys = session.cache.keys(layer);
   const auto taps = session.plan.taps.cache.find(hook);
   if (taps == session.plan.taps.cache.end()) return;
   for (const CacheTap& tap : taps->second) {
     const std::vector<int32_t> rows = asking_rows(sequence, tap);
-    std::vector<int64_t> visible;
-    for (int32_t row : rows) visible.push_back(keys.rows() - sequence.count + row + 1);
+    const std::vector<KeyRange> sees = seen_by(segment, rows);
     DeviceArray memory;
-    Tensor asking = q.slice(rows.front(), static_cast<int64_t>(rows.size()));
+    Tensor asking = q.slice(segment.q_begin + rows.front(), static_cast<int64_t>(rows.size()));
     if (rows.back() - rows.front() + 1 != static_cast<int32_t>(rows.size())) {
       asking = memory.resize(ops, {static_cast<int64_t>(rows.size()), q.shape[1] * q.shape[2]});
-      ops.gather_rows(q.reshape_rows({q.shape[1] * q.shape[2]}), rows, asking);
+      const Tensor queries = q.slice(segment.q_begin, segment.n_q);
+      ops.gather_rows(queries.reshape_rows({q.shape[1] * q.shape[2]}), rows, asking);
       asking = asking.reshape_rows({q.shape[1], q.shape[2]});
     }
     if (tap.kind == CacheTap::Kind::kMass) {
-      notes.masses[tap] = per_kv_head(attention_mass(ops, asking, keys, scale, visible));
+      notes.masses[tap] = per_kv_head(attention_mass(ops, asking, segment.k, rule, sees));
     } else {
-      notes.sparsities[tap] = attention_sparsity(ops, asking, keys, scale, visible, tap.below);
+      notes.sparsities[tap] = attention_sparsity(ops, asking, segment.k, rule, sees, tap.below);
     }
   }
   session.select_ms += timer.milliseconds();

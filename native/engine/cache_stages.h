@@ -5,9 +5,10 @@
 
 namespace fovea {
 
-// Notes of a layer that attended what the session's stages at `hook` want to know. q (n_rows of the sequence, n_heads,
-// d_head) met the keys in the session's cache, whose last rows are the sequence's.
-void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q, float scale);
+// Notes of a layer that attended what the session's stages at `hook` want to know. q (n_rows, n_heads, d_head): queries
+// of a stream, of which `segment` says how the sequence's met the keys in the session's cache, by this rule.
+void note_attention(Session& session, Hook hook, int layer, const Sequence& sequence, const Tensor& q,
+                    const AttentionSegment& segment, ScoreRule rule);
 
 // Runs the stages at `prefilled` and reports them; frees memory that they left.
 void compact_prefilled(Session& session);

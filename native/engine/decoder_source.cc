@@ -27,9 +27,8 @@ AttentionMass DecoderSource::attend_at(int layer, std::span<const int32_t> queri
 AttentionMass DecoderSource::mass(int layer, const RowStream& stream, const Sequence& sequence,
                                   std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) {
   const Decoder::Probe probed = decoder_.probe(layer, stream, sequence, queries, keys, rope);
-  std::vector<int64_t> visible;  // the decoder is causal
-  for (int32_t query : queries) visible.push_back(std::upper_bound(keys.begin(), keys.end(), query) - keys.begin());
-  return attention_mass(ops_, probed.q, probed.k, decoder_.attention_scale(), visible);
+  return attention_mass(ops_, probed.q, probed.k, decoder_.score_rule(),
+                        decoder_.visible(layer, stream, sequence, queries, keys));
 }
 
 // The mean over keys of q k is q times the mean key.
@@ -50,7 +49,7 @@ std::vector<float> DecoderSource::mean_logits(std::span<const int32_t> rows) {
       for (int64_t c = 0; c < d_head; ++c)
         sum += queries[static_cast<size_t>((row * n_heads + head) * d_head + c)] *
                mean_key[static_cast<size_t>(head * n_kv_heads / n_heads * d_head + c)];
-    logits.push_back(static_cast<float>(sum * double{decoder_.attention_scale()} / static_cast<double>(n_heads)));
+    logits.push_back(static_cast<float>(sum * double{decoder_.score_rule().scale} / static_cast<double>(n_heads)));
   }
   return logits;
 }

@@ -39,8 +39,9 @@ class DepthProbe final : public LayerHook {
   void before_layer(int layer, RowStream& stream) override;
   SubLayers sub_layers(int layer) const override { return plan_.sub_layers(layer); }
   void after_attention(int layer, const RowStream& stream) override;
-  void attended(int layer, const RowStream& stream, const Tensor& q, float scale) override {
-    plan_.attended(layer, stream, q, scale);
+  void attended(int layer, const RowStream& stream, const Tensor& q, std::span<const AttentionSegment> segments,
+                ScoreRule rule) override {
+    plan_.attended(layer, stream, q, segments, rule);
   }
   void after_ffn(int layer, const RowStream& stream) override;
   // The rows after the last layer.

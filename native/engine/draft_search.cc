@@ -20,6 +20,8 @@ class CacheTail {
       const int64_t first = session.cache.length(layer) - n;
       copy(ops, session.cache.keys(layer).slice(first, n), layers_[i].k);
       copy(ops, session.cache.values(layer).slice(first, n), layers_[i].v);
+      const std::vector<int32_t>& places = session.cache.places(layer).front();
+      layers_[i].places.assign(places.end() - n, places.end());
     }
     session.roll_back(n, run);
   }
@@ -27,14 +29,15 @@ class CacheTail {
   void restore() {
     for (size_t i = 0; i < layers_.size(); ++i) {
       if (session_.plan.decode[i].attention)
-        session_.cache.append(static_cast<int>(i), layers_[i].k.view(), layers_[i].v.view());
+        session_.cache.append(static_cast<int>(i), layers_[i].k.view(), layers_[i].v.view(), layers_[i].places);
       session_.next_position[i] += static_cast<int32_t>(n_);
     }
   }
 
  private:
   struct Layer {
-    DeviceArray k, v;  // (n, n_kv_heads, d_head)
+    DeviceArray k, v;             // (n, n_kv_heads, d_head)
+    std::vector<int32_t> places;  // (n) the same for all heads: rows that were decoded last have not left
   };
 
   static void copy(Ops& ops, const Tensor& rows, DeviceArray& to) {

@@ -10,8 +10,9 @@
 namespace fovea {
 namespace {
 
-// What a stage inside the decoder or on the KV cache keeps may depend on the whole prompt.
-bool is_causal(const LoweredPlan& plan) {
+// What a stage inside the decoder or on the KV cache keeps may depend on the whole prompt; and so may every row.
+bool may_resume(const DecoderConfig& config, const LoweredPlan& plan) {
+  if (config.view == PromptView::kPrompt) return false;
   return std::all_of(plan.stages.begin(), plan.stages.end(),
                      [](const PlanStage& stage) { return stage.hook <= Hook::kProjected; });
 }
@@ -56,7 +57,7 @@ void Generation::start(Model& model, ImageCache& cache, PrefixCache& prefixes, A
   session_->stages = images.reports(0, images.count());
   session_->select_ms = images.select_ms();
   Session* sessions[] = {&*session_};
-  const bool reuses = request_.reuse && prefixes.keeps_any() && is_causal(session_->plan);
+  const bool reuses = request_.reuse && prefixes.keeps_any() && may_resume(config, session_->plan);
   if (!prefill(model, sessions, stream, images.taps(), *cancelled_, {}, reuses ? &prefixes : nullptr)) {
     session_->input.reset();
     return finish("cancelled");
@@ -121,7 +122,10 @@ void Generation::leave(Model& model, PrefixCache& prefixes) {
       input.rows.resize(input.rows.size() + static_cast<size_t>(width - d), 0.0F);  // no layer adds to text
     }
     const int32_t next = next_position(input.positions);
-    for (int64_t i = 0; i < said; ++i) input.positions.push_back(next + static_cast<int32_t>(i));
+    for (int64_t i = 0; i < said; ++i) {
+      input.positions.push_back(next + static_cast<int32_t>(i));
+      input.sees.push_back(input.count());
+    }
   }
   prefixes.insert(std::move(input), std::move(cache));
   session_->input.reset();

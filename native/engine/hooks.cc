@@ -10,11 +10,9 @@ namespace fovea {
 namespace {
 
 void note_all(std::span<Session* const> sessions, Hook hook, int layer, const RowStream& stream, const Tensor& q,
-              float scale) {
-  for (size_t i = 0; i < sessions.size(); ++i) {
-    const Sequence& sequence = stream.sequences[i];
-    note_attention(*sessions[i], hook, layer, sequence, q.slice(sequence.begin, sequence.count), scale);
-  }
+              std::span<const AttentionSegment> segments, ScoreRule rule) {
+  for (size_t i = 0; i < sessions.size(); ++i)
+    note_attention(*sessions[i], hook, layer, stream.sequences[i], q, segments[i], rule);
 }
 
 }  // namespace
@@ -72,8 +70,9 @@ SubLayers PrefillHook::sub_layers(int layer) const {
   return sessions_.front()->plan.prefill[static_cast<size_t>(layer)];
 }
 
-void PrefillHook::attended(int layer, const RowStream& stream, const Tensor& q, float scale) {
-  note_all(sessions_, Hook::kPrefilled, layer, stream, q, scale);
+void PrefillHook::attended(int layer, const RowStream& stream, const Tensor& q,
+                           std::span<const AttentionSegment> segments, ScoreRule rule) {
+  note_all(sessions_, Hook::kPrefilled, layer, stream, q, segments, rule);
 }
 
 void DecodeHook::before_layer(int layer, RowStream& stream) {
@@ -84,8 +83,9 @@ void DecodeHook::before_layer(int layer, RowStream& stream) {
   }
 }
 
-void DecodeHook::attended(int layer, const RowStream& stream, const Tensor& q, float scale) {
-  note_all(sessions_, Hook::kDecodeStep, layer, stream, q, scale);
+void DecodeHook::attended(int layer, const RowStream& stream, const Tensor& q,
+                          std::span<const AttentionSegment> segments, ScoreRule rule) {
+  note_all(sessions_, Hook::kDecodeStep, layer, stream, q, segments, rule);
 }
 
 }  // namespace fovea

@@ -21,7 +21,8 @@ class PrefillHook final : public LayerHook {
 
   void before_layer(int layer, RowStream& stream) override;
   SubLayers sub_layers(int layer) const override;
-  void attended(int layer, const RowStream& stream, const Tensor& q, float scale) override;
+  void attended(int layer, const RowStream& stream, const Tensor& q, std::span<const AttentionSegment> segments,
+                ScoreRule rule) override;
 
  private:
   void run_stages(Hook hook, int layer, RowStream& stream);
@@ -42,7 +43,8 @@ class DecodeHook final : public LayerHook {
 
   void before_layer(int layer, RowStream& stream) override;
   SubLayers sub_layers(int layer) const override { return run_[static_cast<size_t>(layer)]; }
-  void attended(int layer, const RowStream& stream, const Tensor& q, float scale) override;
+  void attended(int layer, const RowStream& stream, const Tensor& q, std::span<const AttentionSegment> segments,
+                ScoreRule rule) override;
 
  private:
   std::span<Session* const> sessions_;

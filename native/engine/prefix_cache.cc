@@ -12,7 +12,7 @@ int64_t DecoderInput::common(const DecoderInput& other) const {
   int64_t n = 0;
   for (; n < most; ++n) {
     const auto i = static_cast<size_t>(n);
-    if (positions[i] != other.positions[i]) break;
+    if (positions[i] != other.positions[i] || sees[i] != other.sees[i]) break;
     if (std::memcmp(&rows[i * width], &other.rows[i * width], width * sizeof(float)) != 0) break;
   }
   return n;
@@ -22,7 +22,8 @@ int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
   auto best = entries_.end();
   int64_t most = 0;
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-    const int64_t n = std::min(entry->input.common(input), input.count() - 1);
+    int64_t n = std::min(entry->input.common(input), input.count() - 1);
+    while (n > 0 && input.sees[static_cast<size_t>(n - 1)] > n) --n;  // a row that saw others needs them
     if (n <= most) continue;
     best = entry;
     most = n;
@@ -30,7 +31,8 @@ int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
   if (best == entries_.end()) return 0;
   for (int layer = 0; layer < cache.n_layers(); ++layer) {
     if (best->cache.length(layer) == 0) continue;  // its attention does not run
-    cache.append(layer, best->cache.keys(layer).slice(0, most), best->cache.values(layer).slice(0, most));
+    cache.append(layer, best->cache.keys(layer).slice(0, most), best->cache.values(layer).slice(0, most),
+                 std::span(best->cache.places(layer).front()).first(static_cast<size_t>(most)));
   }
   entries_.splice(entries_.begin(), entries_, best);
   return most;

@@ -12,14 +12,15 @@
 namespace fovea {
 
 // The rows that entered decoder layer 0, and what runs: where no stage acts deeper, all that the keys and values of a
-// causal decoder depend on, each row's on the rows up to it. Token ids or pictures need not be compared.
+// decoder depend on, each row's on the rows that it sees. Token ids or pictures need not be compared.
 struct DecoderInput {
   std::vector<SubLayers> run;       // (n_layers)
   std::vector<Position> positions;  // (n)
   std::vector<float> rows;          // (n, d_model), or the rows and behind them what decoder layers add to them
+  std::vector<int64_t> sees;        // (n) the end of what each row sees of these; beyond itself, inside a picture
 
   int64_t count() const { return static_cast<int64_t>(positions.size()); }
-  // Rows at the beginning that are the same, bit for bit.
+  // Rows at the beginning that are the same, bit for bit, and see the same.
   int64_t common(const DecoderInput& other) const;
 };
 

@@ -41,7 +41,8 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
       throw Error(ErrorCode::kInvalidArgument, "image " + std::to_string(spans.size()) + " has " + std::to_string(got) +
                                                    " image tokens in a row in input_ids; this model makes " +
                                                    std::to_string(count) + " rows of it");
-    spans.push_back({static_cast<int32_t>(image), row, count, row, count});
+    const bool is_joined = !spans.empty() && spans.back().begin + spans.back().count == row;
+    spans.push_back({static_cast<int32_t>(image), row, count, row, count, is_joined});
     row += count;
   }
   return spans;

@@ -4,6 +4,7 @@
 
 #include "engine/cache_stages.h"
 #include "engine/hooks.h"
+#include "model/decoder/visible_keys.h"
 #include "ops/host_copy.h"
 
 namespace fovea {
@@ -47,8 +48,10 @@ std::vector<float> input_rows(Ops& ops, const RowStream& stream) {
 
 // Takes keys and values of the session's beginning from prefixes, as far as they are known, and those rows from the
 // stream.
-void resume(Ops& ops, Session& session, RowStream& stream, PrefixCache& prefixes) {
-  session.input = {session.plan.prefill, stream.positions, input_rows(ops, stream)};
+void resume(Ops& ops, PromptView view, Session& session, RowStream& stream, PrefixCache& prefixes) {
+  session.input = {session.plan.prefill, stream.positions, input_rows(ops, stream), {}};
+  for (int64_t row = 0; row < stream.hidden.rows(); ++row)
+    session.input->sees.push_back(seen_until(view, stream.sequences.front(), row));
   const int64_t known = session.cached_rows = prefixes.resume(*session.input, session.cache);
   std::fill(session.next_position.begin(), session.next_position.end(),
             next_position(std::span(stream.positions).first(static_cast<size_t>(known))));
@@ -71,7 +74,7 @@ bool prefill(Model& model, std::span<Session* const> sessions, RowStream& stream
              const std::atomic<bool>& cancelled, std::span<DepthReport> depth, PrefixCache* prefixes) {
   PrefillHook hook(*model.ops, *model.decoder, sessions, taps);
   hook.projected(stream);
-  if (prefixes != nullptr) resume(*model.ops, *sessions.front(), stream, *prefixes);
+  if (prefixes != nullptr) resume(*model.ops, model.decoder->config().view, *sessions.front(), stream, *prefixes);
   if (depth.empty()) {
     if (!model.decoder->forward(stream, caches_of(sessions), hook, cancelled)) return false;
   } else {

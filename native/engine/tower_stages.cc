@@ -54,11 +54,11 @@ std::vector<float> attention_of(Ops& ops, const RowStream& stream, const Sequenc
   DeviceArray memory;
   const Tensor asking = memory.resize(ops, {std::ssize(queries), q.row_elements()});
   ops.gather_rows(q.reshape_rows({q.row_elements()}), queries, asking);
-  const std::vector<int64_t> visible(queries.size(), image.count);
+  const std::vector<KeyRange> sees(queries.size(), {0, image.count});
   const std::vector<float> sizes = sizes_of(stream, image);
   const Tensor heads = asking.reshape_rows({q.shape[1], q.shape[2]});
-  const AttentionMass mass = sizes.empty() ? attention_mass(ops, heads, k, attention.scale, visible)
-                                           : attention_mass(ops, heads, k, attention.scale, visible, sizes);
+  const AttentionMass mass = sizes.empty() ? attention_mass(ops, heads, k, attention.scale, sees)
+                                           : attention_mass(ops, heads, k, attention.scale, sees, sizes);
   std::vector<float> mean = mass.mean_over_heads();
   for (float& number : mean) number /= static_cast<float>(queries.size());
   return mean;
@@ -96,11 +96,11 @@ class TowerSource final : public StageSource {
 
   AttentionMass attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool) override {
     const Tensor q = rows_of(attention_.q, queries, q_), k = rows_of(attention_.k, keys, k_);
-    const std::vector<int64_t> visible(queries.size(), static_cast<int64_t>(keys.size()));
-    if (sizes_.empty()) return attention_mass(ops_, q, k, attention_.scale, visible);
+    const std::vector<KeyRange> sees(queries.size(), {0, std::ssize(keys)});
+    if (sizes_.empty()) return attention_mass(ops_, q, k, attention_.scale, sees);
     std::vector<float> sizes;
     for (int32_t row : places_of(keys)) sizes.push_back(sizes_[static_cast<size_t>(row)]);
-    return attention_mass(ops_, q, k, attention_.scale, visible, sizes);
+    return attention_mass(ops_, q, k, attention_.scale, sees, sizes);
   }
 
   TapValue keys(std::span<const int32_t> rows) override {

@@ -98,6 +98,8 @@ struct KernelTable {
 
   // x[i] = exp(x[i] * scale - max over i of x[i] * scale); returns their sum. n >= 1.
   float (*softmax_numerator)(float* x, int64_t n, float scale);
+  // x[i] = cap * tanh(x[i] * scale / cap)
+  void (*soft_cap)(float* x, int64_t n, float scale, float cap);
 
   // One row each; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t d, float* out);

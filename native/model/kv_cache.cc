@@ -21,11 +21,12 @@ Tensor KvCache::view(const Buffer& buffer, int64_t rows) const {
 Tensor KvCache::keys(int layer) const { return view(layers_[static_cast<size_t>(layer)].k, length(layer)); }
 Tensor KvCache::values(int layer) const { return view(layers_[static_cast<size_t>(layer)].v, length(layer)); }
 
-void KvCache::append(int layer, const Tensor& k, const Tensor& v) {
+void KvCache::append(int layer, const Tensor& k, const Tensor& v, std::span<const int32_t> places) {
   Layer& cache = layers_[static_cast<size_t>(layer)];
   reserve(cache, cache.length + k.rows());
   ops_.copy(k, view(cache.k, cache.capacity).slice(cache.length, k.rows()));
   ops_.copy(v, view(cache.v, cache.capacity).slice(cache.length, v.rows()));
+  for (auto& list : cache.places) list.insert(list.end(), places.begin(), places.end());
   cache.length += k.rows();
   cache.seen += k.rows();
 }
@@ -36,6 +37,7 @@ void KvCache::drop_last(int layer, int64_t n) {
     throw Error(ErrorCode::kInternal, "a layer's cache was asked to drop more rows than it holds");
   cache.length -= n;
   cache.seen -= n;
+  for (auto& list : cache.places) list.resize(static_cast<size_t>(cache.length));
 }
 
 void KvCache::reserve(Layer& layer, int64_t rows) {
@@ -64,6 +66,7 @@ void KvCache::keep(int layer, std::span<const RowSet> rows) {
   const auto n_lists = static_cast<int64_t>(rows.size());
   if (n_lists != 1 && n_lists != n_kv_heads_) throw Error(ErrorCode::kInternal, "one list of rows, or one per KV head");
   const int64_t width = n_kv_heads_ * d_head_ / n_lists;  // numbers of a row that a list decides about
+  if (std::ssize(cache.places) < n_lists) cache.places.resize(rows.size(), cache.places.front());
   for (const Buffer* buffer : {&cache.k, &cache.v}) {
     const Tensor all = view(*buffer, cache.length).reshape_rows({n_kv_heads_ * d_head_});
     for (int64_t list = 0; list < n_lists; ++list) {
@@ -73,6 +76,13 @@ void KvCache::keep(int layer, std::span<const RowSet> rows) {
       const Tensor part = all.columns(list * width, width);
       ops_.gather_rows(part, kept, part.slice(0, count));
     }
+  }
+  // Heads that went apart stay apart, whatever one list does to all of them.
+  for (size_t head = 0; head < cache.places.size(); ++head) {
+    const RowSet& kept = rows[n_lists == 1 ? 0 : head];
+    std::vector<int32_t>& list = cache.places[head];
+    for (size_t i = 0; i < kept.size(); ++i) list[i] = list[static_cast<size_t>(kept[i])];
+    list.resize(kept.size());
   }
   cache.length = count;
 }

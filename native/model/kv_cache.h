@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ops/ops.h"
@@ -13,14 +14,19 @@ class KvCache final : public CacheRows {
  public:
   KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head);
 
-  // Appends rows to a layer; k and v are (n, n_kv_heads, d_head). Keys are stored rotated.
-  void append(int layer, const Tensor& k, const Tensor& v);
+  // Appends rows to a layer; k and v are (n, n_kv_heads, d_head). Keys are stored rotated. places (n): where the rows
+  // stand in time, ascending, which windows of attention are counted by.
+  void append(int layer, const Tensor& k, const Tensor& v, std::span<const int32_t> places);
 
   // Forgets the last n rows of a layer, n <= length(layer).
   void drop_last(int layer, int64_t n);
 
   Tensor keys(int layer) const;    // (length, n_kv_heads, d_head)
   Tensor values(int layer) const;  // (length, n_kv_heads, d_head)
+  // Where its rows stand: (1) list for all KV heads, or (n_kv_heads) where these keep different rows.
+  const std::vector<std::vector<int32_t>>& places(int layer) const {
+    return layers_[static_cast<size_t>(layer)].places;
+  }
   int64_t length(int layer) const override { return layers_[static_cast<size_t>(layer)].length; }
   int64_t seen(int layer) const override { return layers_[static_cast<size_t>(layer)].seen; }
   int n_layers() const override { return static_cast<int>(layers_.size()); }
@@ -35,6 +41,7 @@ class KvCache final : public CacheRows {
  private:
   struct Layer {
     Buffer k, v;
+    std::vector<std::vector<int32_t>> places{1};  // (1 or n_kv_heads) lists of length
     int64_t length = 0;
     int64_t seen = 0;
     int64_t capacity = 0;

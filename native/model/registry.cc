@@ -6,6 +6,7 @@
 #include "io/gguf_tensors.h"
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "model/families/gemma3.h"
 #include "model/families/idefics3.h"
 #include "model/families/internvl.h"
 #include "model/families/llava.h"
@@ -20,9 +21,10 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
-      {"idefics3", load_idefics3}, {"internvl", load_internvl},     {"llava", load_llava},
-      {"llava_next", load_llava},  {"llava_onevision", load_llava}, {"qwen2_5_vl", load_qwen2_5_vl},
-      {"qwen2_vl", load_qwen2_vl}, {"qwen3_vl", load_qwen3_vl},     {"smolvlm", load_idefics3},
+      {"gemma3", load_gemma3},         {"idefics3", load_idefics3}, {"internvl", load_internvl},
+      {"llava", load_llava},           {"llava_next", load_llava},  {"llava_onevision", load_llava},
+      {"qwen2_5_vl", load_qwen2_5_vl}, {"qwen2_vl", load_qwen2_vl}, {"qwen3_vl", load_qwen3_vl},
+      {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }

@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -74,8 +75,13 @@ DeviceArray Weights::to_f32(const Tensor& tensor, const std::string& name) {
   return array;
 }
 
-DeviceArray Weights::vector(const std::string& name, int64_t n) {
-  return to_f32(take(name, {n}, DType::kF32).tensor, name);
+DeviceArray Weights::vector(const std::string& name, int64_t n, float more) {
+  DeviceArray array = to_f32(take(name, {n}, DType::kF32).tensor, name);
+  if (more == 0) return array;
+  std::vector<float> numbers = host_copy(ops_, array.view());
+  for (float& number : numbers) number += more;
+  ops_.copy_from_host(numbers.data(), array.view());
+  return array;
 }
 
 DeviceArray Weights::vector_if(bool present, const std::string& name, int64_t n) {
@@ -138,6 +144,18 @@ std::unique_ptr<PackedMatrix> Weights::still_patch_matrix(const std::string& nam
   auto packed = ops_.pack(parts, DType::kF32);
   bytes_ += static_cast<int64_t>(packed->bytes());
   return packed;
+}
+
+std::unique_ptr<PackedMatrix> Weights::transposed(const std::string& name, int64_t k, int64_t n) {
+  const HeldTensor held = take(name, {k, n}, blocks_as());
+  const size_t size = element_size(held.tensor.dtype);
+  const auto* from = static_cast<const char*>(held.tensor.data);
+  std::vector<char> turned(static_cast<size_t>(k * n) * size);
+  for (int64_t row = 0; row < k; ++row)
+    for (int64_t column = 0; column < n; ++column)
+      std::memcpy(turned.data() + static_cast<size_t>(column * k + row) * size,
+                  from + static_cast<size_t>(row * n + column) * size, size);
+  return pack({Tensor(turned.data(), held.tensor.dtype, Device::kCpu, {n, k})}, name, Coarsest::kInt8);
 }
 
 std::vector<std::unique_ptr<PackedMatrix>> Weights::split(const std::string& name, int64_t parts, int64_t n_each,

@@ -30,8 +30,8 @@ class Weights {
   // Throws kModelFormat listing what was tried.
   std::string prefix_of(const std::string& probe, const std::vector<std::string>& prefixes) const;
 
-  // (n) as f32.
-  DeviceArray vector(const std::string& name, int64_t n);
+  // (n) as f32, plus `more` each: Gemma's norms multiply by 1 + weight.
+  DeviceArray vector(const std::string& name, int64_t n, float more = 0);
   // The same if `present`, else empty.
   DeviceArray vector_if(bool present, const std::string& name, int64_t n);
   // Several (n_i) stacked, as f32, if `present`.
@@ -53,6 +53,8 @@ class Weights {
   // The convolution (n, c, t, p, p) of pictures that stand still for t frames: as a matrix (n, c * p * p), the sum over
   // frames. In f32, whatever the others are in, because rounding the sum would change it.
   std::unique_ptr<PackedMatrix> still_patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p);
+  // (k, n) packed as if it were (n, k): what rows are multiplied by from the right.
+  std::unique_ptr<PackedMatrix> transposed(const std::string& name, int64_t k, int64_t n);
   // The rows of one (parts * n_each, k), packed apart.
   std::vector<std::unique_ptr<PackedMatrix>> split(const std::string& name, int64_t parts, int64_t n_each, int64_t k);
   // (m, n) left where it is, in the file's dtype, or as numbers of the matrices' dtype in memory of its own.

@@ -1,8 +1,8 @@
 // Softmax attention, a block of query rows against all their keys at a time.
 //
 // A row's result depends on its own query and its visible keys alone: a score is one chain over ascending d, the sum
-// of a softmax runs in 16 lanes counted from the first key, and an output is one chain over ascending keys that stops
-// at the row's last visible key. So blocking, threads and prefill against decode cannot change a bit.
+// of a softmax runs in 16 lanes counted from the row's first visible key, and an output is one chain over ascending
+// keys from that one to its last. So blocking, threads and prefill against decode cannot change a bit.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -62,16 +62,16 @@ struct PackedHead {
   const float* v = nullptr;  // [ceil(d / 16)][n_keys][16]
 };
 
-// scores (block rows, n_keys) = q k^T, not yet scaled.
-void score(const KernelTable& kernels, const Block& block, const Tensor& k, const float* packed, int64_t n_keys,
+// scores (block rows, keys.end) = q k^T, not yet scaled, from keys.begin on or a few before it.
+void score(const KernelTable& kernels, const Block& block, const Tensor& k, const float* packed, KeyRange keys,
            float* scores, int64_t stride) {
   const int64_t d = block.d_head();
   float* queries = scratch(Scratch::kQueries, block.rows() * d);
   for (int64_t i = 0; i < block.count; ++i)
     std::memcpy(queries + i * block.group * d, block.query(i), static_cast<size_t>(block.group * d) * sizeof(float));
   float* own = packed == nullptr ? scratch(Scratch::kPanels, kKeyBlock * d) : nullptr;
-  for (int64_t key = 0; key < n_keys; key += kKeyBlock) {
-    const int64_t count = std::min(kKeyBlock, n_keys - key);
+  for (int64_t key = keys.begin / kPanel * kPanel; key < keys.end; key += kKeyBlock) {
+    const int64_t count = std::min(kKeyBlock, keys.end - key);
     if (own != nullptr) kernels.pack_rows(head_of(k, key, block.kv_head), k.row_stride, count, d, own);
     const float* panels = own != nullptr ? own : packed + key * d;
     for (int64_t row = 0; row < block.rows(); row += kGemmRows)
@@ -83,15 +83,16 @@ void score(const KernelTable& kernels, const Block& block, const Tensor& k, cons
 
 // The keys that query row i of the block sees.
 struct Visible {
-  int64_t first;   // of row 0
-  int64_t growth;  // per row: 1 if causal, else 0
-  int64_t of(int64_t i) const { return first + i * growth; }
+  int64_t first;                     // end of row 0's
+  int64_t growth;                    // per row: 1 if causal, else 0
+  const KeyRange* ranges = nullptr;  // of the rows, or null: from the first key to what the numbers above say
+  KeyRange of(int64_t i) const { return ranges == nullptr ? KeyRange{0, first + i * growth} : ranges[i]; }
 };
 
-// sums (block rows, d) = scores * v, each row up to its own last key. d may exceed one kernel call.
+// sums (block rows, d) = scores * v, each row over the keys it sees. d may exceed one kernel call.
 void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, const float* packed, const Visible& visible,
            const float* scores, int64_t stride, float* sums) {
-  constexpr int64_t kTogether = 12;  // rows that go through the kernel at once, up to what the first of them sees
+  constexpr int64_t kTogether = 12;  // rows that go through the kernel at once, over what all of them see
   const int64_t d = block.d_head(), d_call = std::min(d, kGemmColumns), rows = block.rows();
   float* own = packed == nullptr ? scratch(Scratch::kPanels, kKeyBlock * round_up(d_call, kPanel)) : nullptr;
   // panels: of the columns at hand, from key `base` on, with `keys` keys each.
@@ -103,44 +104,66 @@ void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, cons
                       scratch(Scratch::kGemm, kGemmScratch)});
   };
   std::fill_n(sums, rows * d, 0.0f);
-  const int64_t last = visible.of(block.count - 1);
+  const int64_t start = visible.of(0).begin, last = visible.of(block.count - 1).end;
   for (int64_t column = 0; column < d; column += d_call) {
     const int64_t n = std::min(d_call, d - column);
-    for (int64_t base = 0; base < last; base += kKeyBlock) {
+    for (int64_t base = start; base < last; base += kKeyBlock) {
       const int64_t count = std::min(kKeyBlock, last - base), stop = base + count;
       if (own != nullptr) kernels.pack_columns(head_of(v, base, block.kv_head) + column, v.row_stride, count, n, own);
       const float* panels = own != nullptr ? own : packed + column * v.rows() + base * kPanel;
       const int64_t keys = own != nullptr ? count : v.rows();
       for (int64_t row = 0; row < rows; row += kTogether) {
         const int64_t together = std::min(kTogether, rows - row);
-        const int64_t common = std::clamp(visible.of(row / block.group), base, stop);
-        chain(row, together, panels, base, base, common, column, n, keys);
-        for (int64_t r = row; r < row + together; ++r)
-          chain(r, 1, panels, base, common, std::min(stop, visible.of(r / block.group)), column, n, keys);
+        // From what the last of them sees first to what the first of them sees last; each has its own before and
+        // behind.
+        const int64_t from = std::clamp(visible.of((row + together - 1) / block.group).begin, base, stop);
+        const int64_t to = std::clamp(visible.of(row / block.group).end, from, stop);
+        for (int64_t r = row; r < row + together; ++r) {
+          const KeyRange own_keys = visible.of(r / block.group);
+          chain(r, 1, panels, base, std::max(base, own_keys.begin), std::min(from, own_keys.end), column, n, keys);
+        }
+        chain(row, together, panels, base, from, to, column, n, keys);
+        for (int64_t r = row; r < row + together; ++r) {
+          const KeyRange own_keys = visible.of(r / block.group);
+          chain(r, 1, panels, base, std::max(to, own_keys.begin), std::min(stop, own_keys.end), column, n, keys);
+        }
       }
     }
   }
 }
 
+// The numerators of a row's softmax in place of the products x (n); returns their sum. bias (n) or null.
+float numerators(const KernelTable& kernels, float* x, int64_t n, ScoreRule rule, const float* bias) {
+  if (rule.cap == 0 && bias == nullptr) return kernels.softmax_numerator(x, n, rule.scale);
+  if (rule.cap > 0) {
+    kernels.soft_cap(x, n, rule.scale, rule.cap);
+  } else {
+    kernels.scale(x, rule.scale, n, x);
+  }
+  if (bias != nullptr) kernels.add(x, bias, n);
+  return kernels.softmax_numerator(x, n, 1.0f);
+}
+
 void attend(const KernelTable& kernels, const Block& block, const AttentionSegment& segment, const PackedHead& packed,
-            float scale, const Tensor& out) {
+            ScoreRule rule, const Tensor& out) {
   const int64_t d = block.d_head(), n_keys = segment.k.rows();
   const int64_t i0 = block.begin - segment.q_begin;
-  const Visible visible = segment.causal ? Visible{n_keys - segment.n_q + i0 + 1, 1} : Visible{n_keys, 0};
-  const int64_t most = visible.of(block.count - 1), stride = score_stride(most);
+  Visible visible = segment.causal ? Visible{n_keys - segment.n_q + i0 + 1, 1} : Visible{n_keys, 0};
+  if (!segment.sees.empty()) {
+    const bool is_per_head = std::ssize(segment.sees) > segment.n_q;
+    visible.ranges = segment.sees.data() + (is_per_head ? block.kv_head * segment.n_q : 0) + i0;
+  }
+  const KeyRange all{visible.of(0).begin, visible.of(block.count - 1).end};
+  const int64_t stride = score_stride(all.end);
   float* scores = scratch(Scratch::kScores, block.rows() * stride);
-  score(kernels, block, segment.k, packed.k, most, scores, stride);
+  score(kernels, block, segment.k, packed.k, all, scores, stride);
 
   // The sum of a row's numerators waits behind its scores.
   for (int64_t row = 0; row < block.rows(); ++row) {
+    const auto [begin, end] = visible.of(row / block.group);
+    const float* bias = segment.key_bias.empty() ? nullptr : segment.key_bias.as<float>() + begin;
     float* x = scores + row * stride;
-    if (!segment.key_bias.empty()) {  // softmax_numerator scales once more: by 1
-      kernels.scale(x, scale, visible.of(row / block.group), x);
-      kernels.add(x, segment.key_bias.as<float>(), visible.of(row / block.group));
-    }
-    const float sum =
-        kernels.softmax_numerator(x, visible.of(row / block.group), segment.key_bias.empty() ? scale : 1.0f);
-    x[stride - 1] = sum;
+    x[stride - 1] = numerators(kernels, x + begin, end - begin, rule, bias);
   }
   float* sums = scratch(Scratch::kSums, block.rows() * d);
   weigh(kernels, block, segment.v, packed.v, visible, scores, stride, sums);
@@ -149,6 +172,15 @@ void attend(const KernelTable& kernels, const Block& block, const AttentionSegme
     float* target = out.as<float>() + (block.begin + i) * out.row_stride + head * d;
     kernels.scale(sums + row * d, 1.0f / scores[row * stride + stride - 1], d, target);
   }
+}
+
+// Ranges of at least so many keys for n rows, the same for all key heads or each its own.
+void check_ranges(std::span<const KeyRange> ranges, int64_t n, const Tensor& k, int64_t fewest) {
+  if (std::ssize(ranges) != n && std::ssize(ranges) != n * k.shape[1])
+    throw Error(ErrorCode::kInternal, "attention: one range of keys for each row, or for each key head and row");
+  for (const KeyRange& range : ranges)
+    if (range.begin < 0 || range.end - range.begin < fewest || range.end > k.rows())
+      throw Error(ErrorCode::kInternal, "attention: a row sees too few keys, or some that are not there");
 }
 
 void check_segment(const Tensor& q, const AttentionSegment& s) {
@@ -162,11 +194,12 @@ void check_segment(const Tensor& q, const AttentionSegment& s) {
       "expected k and v (n_keys, n_kv_heads, d_head), n_heads a multiple of n_kv_heads, rows inside q, a key "
       "for every row",
       {{"q", q}, {"k", s.k}, {"v", s.v}});
+  if (!s.sees.empty()) check_ranges(s.sees, s.n_q, s.k, 1);
 }
 
 }  // namespace
 
-void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out) {
+void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule, const Tensor& out) {
   require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_f32(out, 3) && same_shape(q, out), "attention",
                  "expected q and out (m, n_heads, d_head)", {{"q", q}, {"out", out}});
   struct Piece {
@@ -189,14 +222,14 @@ void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segmen
   pool_.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t index) {
     const Piece& piece = pieces[static_cast<size_t>(index)];
     const AttentionSegment& segment = segments[piece.segment];
-    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.shape[1]}, segment, {}, scale,
+    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.shape[1]}, segment, {}, rule,
            out);
   });
-  for (const size_t index : longer) attend_long(q, segments[index], scale, out);
+  for (const size_t index : longer) attend_long(q, segments[index], rule, out);
 }
 
 // A segment of several blocks, some heads at a time, whose keys and values are packed first.
-void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, float scale, const Tensor& out) {
+void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, ScoreRule rule, const Tensor& out) {
   const int64_t n_kv_heads = segment.k.shape[1], group = q.shape[1] / n_kv_heads, d = q.shape[2];
   const int64_t n_keys = segment.k.rows(), rows = rows_per_block(n_keys, group);
   const int64_t k_floats = round_up(n_keys, kPanel) * d, v_floats = round_up(d, kPanel) * n_keys;
@@ -217,22 +250,21 @@ void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, float
     pool_.parallel_for(heads * blocks, [&](int64_t i) {
       const int64_t head = i / blocks, begin = i % blocks * rows;
       attend(kernels_, {q, segment.q_begin + begin, std::min(rows, segment.n_q - begin), first + head, group}, segment,
-             {keys_of(head), keys_of(head) + k_floats}, scale, out);
+             {keys_of(head), keys_of(head) + k_floats}, rule, out);
     });
   }
 }
 
-void CpuOps::attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+void CpuOps::attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
                             const Tensor& out) {
   require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_heads(k, q.shape[2]) && q.shape[1] % k.shape[1] == 0 &&
-                     is_f32(out, 2) && out.rows() == q.shape[1] && out.shape[1] == k.rows() &&
-                     static_cast<int64_t>(visible.size()) == q.rows(),
+                     is_f32(out, 2) && out.rows() == q.shape[1] && out.shape[1] == k.rows(),
                  "attention_mass",
                  "expected q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head), out (n_heads, n_keys)",
                  {{"q", q}, {"k", k}, {"out", out}});
+  check_ranges(sees, q.rows(), k, 0);
   const int64_t n_keys = k.rows(), n_kv_heads = k.shape[1], group = q.shape[1] / n_kv_heads;
-  for (int64_t seen : visible)
-    if (seen < 1 || seen > n_keys) throw Error(ErrorCode::kInternal, "attention_mass: a row must see 1 to n_keys keys");
+  const bool is_per_head = std::ssize(sees) > q.rows();
   const int64_t stride = score_stride(n_keys), rows = rows_per_block(n_keys, group);
   // One piece per key head, so that a head adds up its rows in their order.
   pool_.parallel_for(n_kv_heads, [&](int64_t kv_head) {
@@ -240,14 +272,18 @@ void CpuOps::attention_mass(const Tensor& q, const Tensor& k, float scale, std::
       std::fill_n(out.as<float>() + (kv_head * group + g) * out.row_stride, n_keys, 0.0f);
     for (int64_t begin = 0; begin < q.rows(); begin += rows) {
       const Block block{q, begin, std::min(rows, q.rows() - begin), kv_head, group};
-      const auto seen = visible.subspan(static_cast<size_t>(begin), static_cast<size_t>(block.count));
+      const auto ranges = sees.subspan(static_cast<size_t>((is_per_head ? kv_head * q.rows() : 0) + begin),
+                                       static_cast<size_t>(block.count));
+      KeyRange all = ranges.front();
+      for (const KeyRange& range : ranges) all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
       float* scores = scratch(Scratch::kScores, block.rows() * stride);
-      score(kernels_, block, k, nullptr, *std::max_element(seen.begin(), seen.end()), scores, stride);
+      score(kernels_, block, k, nullptr, all, scores, stride);
       for (int64_t row = 0; row < block.rows(); ++row) {
-        const int64_t n = seen[static_cast<size_t>(row / group)];
-        float* x = scores + row * stride;
-        kernels_.scale(x, 1.0f / kernels_.softmax_numerator(x, n, scale), n, x);
-        kernels_.add(out.as<float>() + (kv_head * group + row % group) * out.row_stride, x, n);
+        const auto [first, end] = ranges[static_cast<size_t>(row / group)];
+        if (first == end) continue;
+        float* x = scores + row * stride + first;
+        kernels_.scale(x, 1.0f / numerators(kernels_, x, end - first, rule, nullptr), end - first, x);
+        kernels_.add(out.as<float>() + (kv_head * group + row % group) * out.row_stride + first, x, end - first);
       }
     }
   });

@@ -38,8 +38,9 @@ class CpuOps final : public Ops {
                   const Tensor& table) override;
   void rope(const Tensor& x, const Tensor& table) override;
 
-  void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out) override;
-  void attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+  void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule,
+                 const Tensor& out) override;
+  void attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
                       const Tensor& out) override;
 
   void embed(const Tensor& table, std::span<const int32_t> ids, const Tensor& out) override;
@@ -53,7 +54,7 @@ class CpuOps final : public Ops {
   void multiply(const GemmTask& whole, const PackedPanels& w);
   void to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task);
   void to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task);
-  void attend_long(const Tensor& q, const AttentionSegment& segment, float scale, const Tensor& out);
+  void attend_long(const Tensor& q, const AttentionSegment& segment, ScoreRule rule, const Tensor& out);
 
   // Calls fn(begin, end) for pieces of [0, rows); cost is that of one row, in elements read or written.
   template <typename F>

@@ -44,6 +44,21 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
+// Keys that a row sees, [begin, end).
+struct KeyRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool operator==(const KeyRange&) const = default;
+};
+
+// What becomes of a product of a query and a key before the softmax: it is scaled, and where cap is above 0, it never
+// gets beyond that: cap * tanh(scaled / cap).
+struct ScoreRule {
+  ScoreRule(float factor, float limit = 0) : scale(factor), cap(limit) {}  // NOLINT(google-explicit-constructor)
+  float scale;
+  float cap;
+};
+
 // One sequence's share of a packed attention call: its rows of q and out, and the keys they see.
 struct AttentionSegment {
   int64_t q_begin;  // first row of this segment in q and out
@@ -52,8 +67,11 @@ struct AttentionSegment {
   Tensor v;         // (n_keys, n_kv_heads, d_head)
   // Causal: row i of the segment sees keys [0, n_keys - n_q + i]. Otherwise every key.
   bool causal;
-  // (n_keys) added to the scaled scores of each key, as log(size) of a merged row; or empty.
+  // (n_keys) added to the scores of each key, as log(size) of a merged row; or empty.
   Tensor key_bias = {};
+  // (n_q), or (n_kv_heads, n_q) where key heads differ: what each row sees, whatever `causal` says; or empty. Neither
+  // end is before that of the row before.
+  std::vector<KeyRange> sees = {};
 };
 
 class Ops {
@@ -99,13 +117,14 @@ class Ops {
   // In place; x (m, n_heads, d_head), rotating the pairs (i, i + d_head / 2) as Llama does.
   virtual void rope(const Tensor& x, const Tensor& table) = 0;
 
-  // out (m, n_heads, d_head) = softmax(scale * q k^T) v per segment; n_heads is a multiple of n_kv_heads and query
+  // out (m, n_heads, d_head) = softmax(rule(q k^T)) v per segment; n_heads is a multiple of n_kv_heads and query
   // head h reads key head h * n_kv_heads / n_heads. Never holds more than a block of rows x keys.
-  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, float scale,
+  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule,
                          const Tensor& out) = 0;
-  // out (n_heads, n_keys): softmax(scale * q k^T) of each row of q (n_probe, n_heads, d_head) over its first
-  // visible[row] keys of k (n_keys, n_kv_heads, d_head), summed over rows in ascending order.
-  virtual void attention_mass(const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+  // out (n_heads, n_keys): softmax(rule(q k^T)) of each row of q (n_probe, n_heads, d_head) over the keys of k (n_keys,
+  // n_kv_heads, d_head) that it sees, summed over rows in ascending order. sees (n_probe), or (n_kv_heads, n_probe)
+  // where key heads differ; a row that sees none adds nothing.
+  virtual void attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
                               const Tensor& out) = 0;
 
   // Rows.

@@ -4,24 +4,24 @@
 
 namespace fovea {
 
-AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale,
-                             std::span<const int64_t> visible) {
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRule rule,
+                             std::span<const KeyRange> sees) {
   AttentionMass mass{q.shape[1], k.shape[1], k.rows(), {}};
   DeviceArray memory;
   const Tensor numbers = memory.resize(ops, {mass.n_heads, mass.n_keys});
-  ops.attention_mass(q, k, scale, visible, numbers);
+  ops.attention_mass(q, k, rule, sees, numbers);
   mass.numbers.resize(static_cast<size_t>(numbers.elements()));
   ops.copy_to_host(numbers, mass.numbers.data());
   return mass;
 }
 
-AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
                              std::span<const float> sizes) {
   AttentionMass sum{q.shape[1], k.shape[1], k.rows(), {}};
   sum.numbers.resize(static_cast<size_t>(sum.n_heads * sum.n_keys));
   for (int64_t query = 0; query < q.rows(); ++query) {
     const AttentionMass one =
-        attention_mass(ops, q.slice(query, 1), k, scale, visible.subspan(static_cast<size_t>(query), 1));
+        attention_mass(ops, q.slice(query, 1), k, rule, sees.subspan(static_cast<size_t>(query), 1));
     for (size_t head = 0; head < static_cast<size_t>(sum.n_heads); ++head) {
       const size_t begin = head * static_cast<size_t>(sum.n_keys);
       double total = 0;

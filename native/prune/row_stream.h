@@ -19,6 +19,7 @@ struct Span {
   int64_t count = 0;         // rows now
   int64_t origin_begin = 0;  // first row in the unpruned prompt
   int64_t decoder_rows = 0;  // rows that entered decoder layer 0
+  bool is_joined = false;    // nothing stood between it and the span before it in the unpruned prompt
 };
 
 struct Sequence {

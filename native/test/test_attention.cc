@@ -12,24 +12,32 @@ struct Heads {
   int64_t n_q, n_keys, n_heads, n_kv_heads, d_head;
 };
 
-// out (n_q, n_heads * d_head) in double precision.
-std::vector<double> naive_attention(const Guarded& q, const Guarded& k, const Guarded& v, const Heads& h, bool causal,
-                                    double scale) {
+std::vector<KeyRange> causal_ranges(const Heads& h, bool causal) {
+  std::vector<KeyRange> ranges;
+  for (int64_t i = 0; i < h.n_q; ++i) ranges.push_back({0, causal ? h.n_keys - h.n_q + i + 1 : h.n_keys});
+  return ranges;
+}
+
+// out (n_q, n_heads * d_head) in double precision. sees (n_q), or (n_kv_heads, n_q).
+std::vector<double> naive_attention(const Guarded& q, const Guarded& k, const Guarded& v, const Heads& h,
+                                    const std::vector<KeyRange>& sees, double scale, double cap = 0) {
   std::vector<double> out(static_cast<size_t>(h.n_q * h.n_heads * h.d_head), 0.0);
   for (int64_t i = 0; i < h.n_q; ++i)
     for (int64_t head = 0; head < h.n_heads; ++head) {
-      const int64_t kv = head * h.n_kv_heads / h.n_heads, seen = causal ? h.n_keys - h.n_q + i + 1 : h.n_keys;
+      const int64_t kv = head * h.n_kv_heads / h.n_heads;
+      const bool is_per_head = std::ssize(sees) > h.n_q;
+      const auto [begin, end] = sees[static_cast<size_t>((is_per_head ? kv * h.n_q : 0) + i)];
       std::vector<double> p;
-      for (int64_t j = 0; j < seen; ++j) {
+      for (int64_t j = begin; j < end; ++j) {
         double dot = 0;
         for (int64_t c = 0; c < h.d_head; ++c) dot += double{q.at(i, head * h.d_head + c)} * k.at(j, kv * h.d_head + c);
-        p.push_back(std::exp(dot * scale));
+        p.push_back(std::exp(cap > 0 ? cap * std::tanh(dot * scale / cap) : dot * scale));
       }
       const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-      for (int64_t j = 0; j < seen; ++j)
+      for (int64_t j = begin; j < end; ++j)
         for (int64_t c = 0; c < h.d_head; ++c)
           out[static_cast<size_t>((i * h.n_heads + head) * h.d_head + c)] +=
-              p[static_cast<size_t>(j)] / sum * v.at(j, kv * h.d_head + c);
+              p[static_cast<size_t>(j - begin)] / sum * v.at(j, kv * h.d_head + c);
     }
   return out;
 }
@@ -61,7 +69,7 @@ TEST("attention: against double precision, grouped heads, causal and not, stride
         AttentionInput in(h, h.n_q % 4);
         in.run(ops, causal);
         CHECK(in.out.intact());
-        const auto truth = naive_attention(in.q, in.k, in.v, h, causal, 0.25);
+        const auto truth = naive_attention(in.q, in.k, in.v, h, causal_ranges(h, causal), 0.25);
         for (int64_t i = 0; i < h.n_q; ++i)
           for (int64_t c = 0; c < h.n_heads * h.d_head; ++c)
             CHECK_NEAR(in.out.at(i, c), truth[static_cast<size_t>(i * h.n_heads * h.d_head + c)], 1e-5);
@@ -93,6 +101,55 @@ TEST("attention: causal prefill of n rows is n single-row calls, bit for bit") {
     }
     CHECK(all.out.same(one.out));
   });
+}
+
+namespace {
+
+// What rows of a prompt see: a window of some keys, and in the middle of the prompt, all of a picture's.
+std::vector<KeyRange> windows(const Heads& h, int64_t width) {
+  std::vector<KeyRange> ranges;
+  const int64_t first = h.n_keys - h.n_q, picture_end = first + h.n_q * 2 / 3;
+  for (int64_t i = 0; i < h.n_q; ++i) {
+    const int64_t end = i >= h.n_q / 3 && first + i < picture_end ? picture_end : first + i + 1;
+    ranges.push_back({std::max<int64_t>(0, first + i + 1 - width), end});
+  }
+  return ranges;
+}
+
+}  // namespace
+
+TEST("attention: rows over their own keys, capped, for all heads and for each: double precision, tiers, row by row") {
+  for (const Heads& h : kHeadCases)
+    for (const int64_t width : {int64_t{1}, int64_t{37}, int64_t{1000}})
+      for (const bool is_per_head : {false, true}) {
+        std::vector<KeyRange> sees = windows(h, width);
+        if (is_per_head)
+          for (int64_t head = 1; head < h.n_kv_heads; ++head)
+            for (const KeyRange& range : windows(h, width + head)) sees.push_back(range);
+        const auto run = [&](Ops& ops, AttentionInput& in) {
+          const AttentionSegment segment{0, h.n_q, in.k.heads(h.n_kv_heads), in.v.heads(h.n_kv_heads), true, {}, sees};
+          ops.attention(in.q.heads(h.n_heads), {&segment, 1}, {0.25f, 3.0f}, in.out.heads(h.n_heads));
+        };
+        AttentionInput scalar(h, 0);
+        run(*make_cpu_ops(1, "scalar"), scalar);
+        const auto truth = naive_attention(scalar.q, scalar.k, scalar.v, h, sees, 0.25, 3);
+        for (int64_t i = 0; i < h.n_q; ++i)
+          for (int64_t c = 0; c < h.n_heads * h.d_head; ++c)
+            CHECK_NEAR(scalar.out.at(i, c), truth[static_cast<size_t>(i * h.n_heads * h.d_head + c)], 1e-5);
+        each_backend([&](Ops& ops) {
+          AttentionInput in(h, 0), one(h, 0);
+          run(ops, in);
+          CHECK(in.out.same(scalar.out));
+          for (int64_t i = 0; i < h.n_q; i += 7) {
+            std::vector<KeyRange> of_row;
+            for (int64_t at = i; at < std::ssize(sees); at += h.n_q) of_row.push_back(sees[static_cast<size_t>(at)]);
+            const AttentionSegment row{0, 1, one.k.heads(h.n_kv_heads), one.v.heads(h.n_kv_heads), true, {}, of_row};
+            const Tensor out = one.out.heads(h.n_heads).slice(i, 1);
+            ops.attention(one.q.heads(h.n_heads).slice(i, 1), {&row, 1}, {0.25f, 3.0f}, out);
+            CHECK(same_bits(&one.out.at(i, 0), &in.out.at(i, 0), h.n_heads * h.d_head));
+          }
+        });
+      }
 }
 
 TEST("attention: a NaN in a key that a row does not see leaves the row alone") {
@@ -129,22 +186,26 @@ TEST("attention_mass: against double precision, each row over the keys it sees, 
     for (const Heads& h : kHeadCases) {
       Guarded q(h.n_q, h.n_heads * h.d_head, 61, 2, 2.0f), k(h.n_keys, h.n_kv_heads * h.d_head, 62, 1);
       Guarded out(h.n_heads, h.n_keys, 63, 7);
-      std::vector<int64_t> visible;
-      for (int64_t i = 0; i < h.n_q; ++i) visible.push_back(1 + (i * 13 + h.n_keys - 1) % h.n_keys);
-      ops.attention_mass(q.heads(h.n_heads), k.heads(h.n_kv_heads), 0.25f, visible, out.tensor());
+      std::vector<KeyRange> sees;
+      for (int64_t i = 0; i < h.n_q; ++i) {
+        const int64_t end = 1 + (i * 13 + h.n_keys - 1) % h.n_keys;
+        sees.push_back({end * (i % 3) / 4, end});
+      }
+      ops.attention_mass(q.heads(h.n_heads), k.heads(h.n_kv_heads), 0.25f, sees, out.tensor());
       CHECK(out.intact());
       for (int64_t head = 0; head < h.n_heads; ++head) {
         std::vector<double> mass(static_cast<size_t>(h.n_keys), 0.0);
         for (int64_t i = 0; i < h.n_q; ++i) {
           std::vector<double> p;
-          for (int64_t j = 0; j < visible[static_cast<size_t>(i)]; ++j) {
+          const auto [begin, end] = sees[static_cast<size_t>(i)];
+          for (int64_t j = begin; j < end; ++j) {
             double dot = 0;
             for (int64_t c = 0; c < h.d_head; ++c)
               dot += double{q.at(i, head * h.d_head + c)} * k.at(j, head * h.n_kv_heads / h.n_heads * h.d_head + c);
             p.push_back(std::exp(dot * 0.25));
           }
           const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-          for (size_t j = 0; j < p.size(); ++j) mass[j] += p[j] / sum;
+          for (size_t j = 0; j < p.size(); ++j) mass[static_cast<size_t>(begin) + j] += p[j] / sum;
         }
         double total = 0;
         for (int64_t j = 0; j < h.n_keys; ++j) {

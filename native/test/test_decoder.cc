@@ -60,6 +60,39 @@ TEST("Decoder: a prefill equals decoding row by row, bit for bit") {
   }
 }
 
+TEST("Decoder: layers with a window: a prefill equals decoding row by row, also where positions have gaps") {
+  const TinyShape shape{.windows = {20, 0, 7, 1}};
+  TinyDecoder tiny(shape);
+  TestStream whole(tiny.ops(), shape.d_model, {{75, {}}}), single(tiny.ops(), shape.d_model, {{75, {}}});
+  for (TestStream* input : {&whole, &single})
+    for (size_t i = 30; i < 75; ++i) input->stream.positions[i] = static_cast<int32_t>(i + (i < 50 ? 5 : 40));
+  std::vector<KvCache> whole_cache, single_cache;
+  whole_cache.push_back(tiny.cache());
+  single_cache.push_back(tiny.cache());
+  const std::vector<float> expected = decode_rows(tiny, whole.stream, whole_cache);
+  for (int64_t i = 0; i < 75; ++i) {
+    RowStream row = one_row(single.stream, i);
+    decode_rows(tiny, row, single_cache);
+  }
+  CHECK(same_floats(on_host(tiny.ops(), single.stream.hidden), expected));
+}
+
+TEST("Decoder: rows that no window reaches may be gone") {
+  // Layers see 4, 5, 6 and 7 places back, so the last row hears of 3 + 4 + 5 + 6 before its own.
+  const TinyShape shape{.windows = {4, 5, 6, 7}};
+  TinyDecoder tiny(shape);
+  TestStream whole(tiny.ops(), shape.d_model, {{60, {}}}), same(tiny.ops(), shape.d_model, {{60, {}}});
+  std::vector<KvCache> whole_cache, rest_cache;
+  whole_cache.push_back(tiny.cache());
+  rest_cache.push_back(tiny.cache());
+  const std::vector<float> all = decode_rows(tiny, whole.stream, whole_cache);
+  RowStream rest{same.stream.hidden.slice(60 - 19, 19),
+                 {same.stream.positions.end() - 19, same.stream.positions.end()},
+                 {{0, 19, {same.stream.sequences[0].origin.end() - 19, same.stream.sequences[0].origin.end()}, {}}}};
+  const std::vector<float> some = decode_rows(tiny, rest, rest_cache);
+  CHECK(same_floats({all.end() - shape.d_model, all.end()}, {some.end() - shape.d_model, some.end()}));
+}
+
 TEST("Decoder: packed sequences equal each one alone, bit for bit") {
   const TinyShape shape;
   TinyDecoder tiny(shape);

@@ -118,9 +118,9 @@ TEST("probe equals a naive softmax in double precision, mean over heads and prob
         for (size_t j = 0; j < p.size(); ++j) expected[j] += p[j] / sum / static_cast<double>(h.n_heads * h.n_probe);
       }
     const auto ops = make_cpu_ops(2, "auto");
-    const std::vector<int64_t> visible(static_cast<size_t>(h.n_probe), h.n_keys);
+    const std::vector<KeyRange> sees(static_cast<size_t>(h.n_probe), {0, h.n_keys});
     std::vector<float> got =
-        attention_mass(*ops, q.heads(h.n_heads), k.heads(h.n_kv_heads), static_cast<float>(scale), visible)
+        attention_mass(*ops, q.heads(h.n_heads), k.heads(h.n_kv_heads), static_cast<float>(scale), sees)
             .mean_over_heads();
     for (float& mass : got) mass /= static_cast<float>(h.n_probe);
     REQUIRE(got.size() == expected.size());

@@ -214,6 +214,19 @@ TEST("softmax_numerator: tiers agree, and with double precision") {
   }
 }
 
+TEST("soft_cap: tiers agree, and with double precision") {
+  for (const int64_t n : kWidths) {
+    Guarded truth(1, n, 10, 0, 200.0f), x = truth;
+    scalar().soft_cap(x.data(), n, 0.7f, 50.0f);
+    for (int64_t i = 0; i < n; ++i) CHECK_NEAR(x.at(0, i), 50 * std::tanh(truth.at(0, i) * 0.7 / 50), 2e-5);
+    each_tier([&](const KernelTable& tier) {
+      Guarded y = truth;
+      tier.soft_cap(y.data(), n, 0.7f, 50.0f);
+      CHECK(y.same(x));
+    });
+  }
+}
+
 TEST("norms: tiers agree, and with double precision") {
   for (const int64_t d : kWidths) {
     Guarded x(1, d, 11, 0, 3.0f), weight(1, d, 12), bias(1, d, 13), rms(1, d, 0), layer(1, d, 0), bare(1, d, 0),

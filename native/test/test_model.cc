@@ -69,13 +69,16 @@ TEST("KvCache keeps every row while it grows, and layers grow apart") {
   std::vector<float> keys, values;  // of layer 1
   for (const int64_t n : {1, 1, 70, 3, 200, 1, 500}) {
     std::vector<float> k = random_floats(random, n * 8, 1), v = random_floats(random, n * 8, 1);
+    std::vector<int32_t> places(static_cast<size_t>(n));
+    std::iota(places.begin(), places.end(), static_cast<int32_t>(cache.length(1)));
     cache.append(1, Tensor(k.data(), DType::kF32, Device::kCpu, {n, 2, 4}),
-                 Tensor(v.data(), DType::kF32, Device::kCpu, {n, 2, 4}));
+                 Tensor(v.data(), DType::kF32, Device::kCpu, {n, 2, 4}), places);
     keys.insert(keys.end(), k.begin(), k.end());
     values.insert(values.end(), v.begin(), v.end());
     CHECK_EQ(cache.length(1), static_cast<int64_t>(keys.size()) / 8);
     CHECK(same_floats(on_host(*ops, cache.keys(1)), keys));
     CHECK(same_floats(on_host(*ops, cache.values(1)), values));
+    CHECK_EQ(cache.places(1).front().back(), static_cast<int32_t>(cache.length(1)) - 1);
   }
   CHECK_EQ(cache.n_layers(), 3);
   CHECK_EQ(cache.length(0), 0);

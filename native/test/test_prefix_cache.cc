@@ -15,16 +15,18 @@ struct Made {
 };
 
 Made make(Ops& ops, const std::vector<float>& names, int32_t first_position = 0, bool ffn = true) {
-  Made made{{std::vector<SubLayers>(kLayers, SubLayers{true, ffn}), {}, {}}, KvCache(ops, kLayers, 1, 2)};
+  Made made{{std::vector<SubLayers>(kLayers, SubLayers{true, ffn}), {}, {}, {}}, KvCache(ops, kLayers, 1, 2)};
   for (float name : names) {
     made.input.positions.push_back(first_position + static_cast<int32_t>(made.input.positions.size()));
     made.input.rows.insert(made.input.rows.end(), {name, name});
+    made.input.sees.push_back(made.input.count());
     DeviceArray k, v;
     const Tensor keys = k.resize(ops, {1, 1, 2}), values = v.resize(ops, {1, 1, 2});
     const float numbers[] = {name, name}, negative[] = {-name, -name};
     ops.copy_from_host(numbers, keys);
     ops.copy_from_host(negative, values);
-    for (int layer = 0; layer < kLayers; ++layer) made.cache.append(layer, keys, values);
+    const int32_t place = made.input.positions.back().time;
+    for (int layer = 0; layer < kLayers; ++layer) made.cache.append(layer, keys, values, {&place, 1});
   }
   return made;
 }
@@ -68,6 +70,25 @@ TEST("PrefixCache: other positions or other sub-layers are another beginning") {
   insert(prefixes, make(*ops, {1, 2, 3}));
   CHECK_EQ(known(prefixes, *ops, {1, 2, 3}, 1), int64_t{0});
   CHECK_EQ(known(prefixes, *ops, {1, 2, 3}, 0, false), int64_t{0});
+}
+
+TEST("PrefixCache: no prompt goes on from half of the rows that see one another") {
+  const auto ops = make_cpu_ops(1, "auto");
+  const std::vector<int64_t> picture = {1, 5, 5, 5, 5, 6};  // rows 1 to 4
+  Made old = make(*ops, {1, 2, 3, 4, 5, 6});
+  old.input.sees = picture;
+  PrefixCache prefixes(size_t{1} << 20);
+  insert(prefixes, std::move(old));
+  const auto known_of = [&](const std::vector<float>& names, const std::vector<int64_t>& sees) {
+    DecoderInput input = make(*ops, names).input;
+    input.sees = sees;
+    KvCache cache(*ops, kLayers, 1, 2);
+    return prefixes.resume(input, cache);
+  };
+  CHECK_EQ(known_of({1, 2, 3, 4, 5, 7}, picture), int64_t{5});
+  CHECK_EQ(known_of({1, 2, 3, 9, 5, 6}, picture), int64_t{1});             // another picture
+  CHECK_EQ(known_of({1, 2, 3, 4, 5}, {1, 5, 5, 5, 5}), int64_t{1});        // its last row is wanted
+  CHECK_EQ(known_of({1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6}), int64_t{1});  // rows alone
 }
 
 TEST("PrefixCache: keeps its bytes, forgets what was used longest ago and what another goes on from") {

@@ -34,6 +34,8 @@ struct TinyShape {
   int n_layers = 4;
   int64_t d_model = 24, n_heads = 4, n_kv_heads = 2, d_head = 6, d_ff = 40, vocab = 30;
   bool same_q_and_k = false;  // one matrix for both, so that a row's query is its key
+  std::vector<int32_t> windows{};
+  PromptView view = PromptView::kCausal;
 };
 
 // Zeroed output projections: that sub-layer then adds nothing, which is what skipping it must do.
@@ -59,7 +61,9 @@ struct TinyDecoder {
                          .context = 4096,
                          .rms_eps = 1e-5F,
                          .activation = Activation::kSilu,
-                         .inv_freq = {}};
+                         .inv_freq = {},
+                         .windows = s.windows,
+                         .view = s.view};
     for (int64_t i = 0; i < s.d_head; i += 2)
       config.inv_freq.push_back(std::pow(10000.0F, -static_cast<float>(i) / static_cast<float>(s.d_head)));
     embedding = random_floats(random, s.vocab * s.d_model, 1);

@@ -1,4 +1,4 @@
-// The numerators of a softmax and their sum.
+// Scores of attention: soft caps, the numerators of a softmax and their sum.
 #pragma once
 
 #include "kernels/vector/exp_vec.h"
@@ -31,8 +31,20 @@ float softmax_numerator(float* x, int64_t n, float factor) {
   return sum_lanes(sum);
 }
 
+// tanh(u) is 2 sigmoid(2 u) - 1.
+void soft_cap(float* x, int64_t n, float scale, float cap) {
+  const Vec slope = splat(-2.0f * (scale / cap)), top = splat(cap), one = splat(1.0f), two = splat(2.0f);
+  const auto capped = [&](Vec v) { return top * (two / (one + exp(v * slope)) - one); };
+  const int64_t whole = n / 16 * 16, rest = n - whole;
+  for (int64_t i = 0; i < whole; i += 16) store(x + i, capped(load(x + i)));
+  if (rest > 0) store(x + whole, capped(load(x + whole, rest)), rest);
+}
+
 }  // namespace
 
-void fill_softmax(KernelTable& table) { table.softmax_numerator = softmax_numerator; }
+void fill_softmax(KernelTable& table) {
+  table.softmax_numerator = softmax_numerator;
+  table.soft_cap = soft_cap;
+}
 
 }  // namespace fovea::FOVEA_TIER

@@ -1,22 +1,45 @@
 #include "model/decoder/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 namespace fovea {
+namespace {
+
+std::span<const Position> of_sequence(const RowStream& stream, const Sequence& sequence) {
+  return std::span(stream.positions).subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count));
+}
+
+}  // namespace
 
 Decoder::Decoder(Ops& ops, DecoderConfig config, DecoderWeights weights)
     : ops_(ops), config_(std::move(config)), weights_(std::move(weights)) {}
 
-float Decoder::attention_scale() const { return 1.0F / std::sqrt(static_cast<float>(config_.d_head)); }
+ScoreRule Decoder::score_rule() const {
+  const float scale =
+      config_.score_scale > 0 ? config_.score_scale : 1.0F / std::sqrt(static_cast<float>(config_.d_head));
+  return {scale, config_.score_cap};
+}
+
+int32_t Decoder::window(int layer) const {
+  return config_.windows.empty() ? 0 : config_.windows[static_cast<size_t>(layer)];
+}
+
+const std::vector<float>& Decoder::inv_freq(int layer) const {
+  return window(layer) > 0 && !config_.window_inv_freq.empty() ? config_.window_inv_freq : config_.inv_freq;
+}
+
+const DeviceArray& Decoder::rope(int layer) const { return rope_[window(layer) > 0 ? 1 : 0]; }
 
 void Decoder::embed(std::span<const int32_t> ids, const Tensor& out) const {
   ops_.embed(weights_.embedding.tensor, ids, out);
+  if (config_.embed_scale != 1) ops_.scale_rows(out, std::vector<float>(ids.size(), config_.embed_scale));
 }
 
 bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
                       const std::atomic<bool>& cancelled, LayerRange layers) {
-  std::vector<Position> rotated;
+  Rotated rotated;
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     hook.before_layer(layer, stream);
@@ -34,10 +57,10 @@ bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, Layer
 
 // One layer of forward.
 void Decoder::run_on_all(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                         std::vector<Position>& rotated) {
+                         Rotated& rotated) {
   const SubLayers run = hook.sub_layers(layer);
   if (run.attention) {
-    rotate_to(stream, rotated);
+    rotate_to(layer, stream, rotated);
     attend(layer, stream, caches, hook);
   }
   hook.after_attention(layer, stream);
@@ -47,7 +70,7 @@ void Decoder::run_on_all(int layer, RowStream& stream, std::span<KvCache* const>
 
 // The same where stream.bypass sends rows past it.
 void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                          std::vector<Position>& rotated) {
+                          Rotated& rotated) {
   const SubLayers run = hook.sub_layers(layer);
   RowStream some;  // the rows that run
   std::vector<int32_t> rows;
@@ -84,7 +107,7 @@ void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const
     }
   };
   if (run.attention) {
-    rotate_to(some, rotated);
+    rotate_to(layer, some, rotated);
     attend(layer, some, caches, hook);
     put_back();
   }
@@ -98,21 +121,22 @@ void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const
 }
 
 void Decoder::fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers) {
-  std::vector<Position> rotated;
+  Rotated rotated;
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     hook.before_layer(layer, stream);
     if (!hook.sub_layers(layer).attention) continue;  // nobody reads that cache
-    rotate_to(stream, rotated);
+    rotate_to(layer, stream, rotated);
     append_keys(layer, stream, caches);
   }
 }
 
-// Makes rope_ the table of the stream's positions; rotated are those it holds.
-void Decoder::rotate_to(const RowStream& stream, std::vector<Position>& rotated) {
-  if (rotated == stream.positions) return;
-  rotated = stream.positions;
-  ops_.rope_table(rotated, config_.inv_freq, config_.rope_axes,
-                  rope_.resize(ops_, {stream.hidden.rows(), config_.d_head}));
+// Makes the table of this layer that of the stream's positions; rotated are those the tables hold.
+void Decoder::rotate_to(int layer, const RowStream& stream, Rotated& rotated) {
+  const size_t kind = window(layer) > 0 ? 1 : 0;
+  if (rotated[kind] == stream.positions) return;
+  rotated[kind] = stream.positions;
+  ops_.rope_table(rotated[kind], inv_freq(layer), config_.rope_axes,
+                  rope_[kind].resize(ops_, {stream.hidden.rows(), config_.d_head}));
 }
 
 // In place; heads (m, n, d_head). Does nothing in a model that does not norm its queries and keys.
@@ -135,11 +159,14 @@ Tensor Decoder::append_keys(int layer, const RowStream& stream, std::span<KvCach
   ops_.linear(normed, *w.k, w.k_bias.view(), k);
   ops_.linear(normed, *w.v, w.v_bias.view(), v);
   norm_heads(k_heads, w.k_norm);
-  ops_.rope(k_heads, rope_.view());
+  ops_.rope(k_heads, rope(layer).view());
+  std::vector<int32_t> places;
   for (size_t s = 0; s < stream.sequences.size(); ++s) {
     const Sequence& sequence = stream.sequences[s];
+    places.clear();
+    for (const Position& position : of_sequence(stream, sequence)) places.push_back(position.time);
     caches[s]->append(layer, k_heads.slice(sequence.begin, sequence.count),
-                      v_heads.slice(sequence.begin, sequence.count));
+                      v_heads.slice(sequence.begin, sequence.count), places);
   }
   return normed;
 }
@@ -153,16 +180,23 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
   const Tensor q_heads = q.reshape_rows({config_.n_heads, config_.d_head});
   ops_.linear(normed, *w.q, w.q_bias.view(), q);
   norm_heads(q_heads, w.q_norm);
-  ops_.rope(q_heads, rope_.view());
+  ops_.rope(q_heads, rope(layer).view());
 
   std::vector<AttentionSegment> segments;
   for (size_t s = 0; s < stream.sequences.size(); ++s) {
     const Sequence& sequence = stream.sequences[s];
-    segments.push_back({sequence.begin, sequence.count, caches[s]->keys(layer), caches[s]->values(layer), true});
+    segments.push_back(
+        {sequence.begin,
+         sequence.count,
+         caches[s]->keys(layer),
+         caches[s]->values(layer),
+         true,
+         {},
+         visible_keys(config_.view, window(layer), sequence, of_sequence(stream, sequence), *caches[s], layer)});
   }
-  ops_.attention(q_heads, segments, attention_scale(), attended.reshape_rows({config_.n_heads, config_.d_head}));
-  hook.attended(layer, stream, q_heads, attention_scale());
-  ops_.linear(attended, *w.o, w.o_bias.view(), stream.hidden, /*accumulate=*/true);
+  ops_.attention(q_heads, segments, score_rule(), attended.reshape_rows({config_.n_heads, config_.d_head}));
+  hook.attended(layer, stream, q_heads, segments, score_rule());
+  add_linear(attended, *w.o, w.o_bias, w.attention_norm, {}, stream.hidden);
 }
 
 void Decoder::feed_forward(int layer, const RowStream& stream) {
@@ -174,14 +208,37 @@ void Decoder::feed_forward(int layer, const RowStream& stream) {
   ops_.rms_norm(stream.hidden, w.post_norm.view(), config_.rms_eps, normed);
   ops_.linear(normed, *w.gate_up, w.gate_up_bias.view(), gate_up);
   ops_.gated(gate_up, config_.activation, gated);
-  if (stream.gains.empty()) {
-    ops_.linear(gated, *w.down, w.down_bias.view(), stream.hidden, /*accumulate=*/true);
-    return;
+  add_linear(gated, *w.down, w.down_bias, w.ffn_norm, stream.gains, stream.hidden);
+}
+
+// to (m, d_model) += gain * norm(x w^T + bias) of every row; norm (d_model) and gains (m) may be empty.
+void Decoder::add_linear(const Tensor& x, const PackedMatrix& w, const DeviceArray& bias, const DeviceArray& norm,
+                         std::span<const float> gains, const Tensor& to) {
+  if (norm.view().empty() && gains.empty()) return ops_.linear(x, w, bias.view(), to, /*accumulate=*/true);
+  const Tensor added = added_.resize(ops_, {to.rows(), to.row_elements()});
+  ops_.linear(x, w, bias.view(), added);
+  if (!norm.view().empty()) ops_.rms_norm(added, norm.view(), config_.rms_eps, added);
+  if (!gains.empty()) ops_.scale_rows(added, gains);
+  ops_.add(to, added);
+}
+
+std::vector<KeyRange> Decoder::visible(int layer, const RowStream& stream, const Sequence& sequence,
+                                       std::span<const int32_t> queries, std::span<const int32_t> keys) const {
+  const auto positions = of_sequence(stream, sequence);
+  // How many of the keys stand before this row.
+  const auto before = [&](int64_t row) { return std::lower_bound(keys.begin(), keys.end(), row) - keys.begin(); };
+  std::vector<KeyRange> ranges;
+  for (int32_t query : queries) {
+    KeyRange range{0, before(seen_until(config_.view, sequence, query))};
+    if (has_window(config_.view, sequence, window(layer))) {
+      const int32_t first = positions[static_cast<size_t>(query)].time - window(layer) + 1;
+      const auto row = std::partition_point(positions.begin(), positions.end(),
+                                            [&](const Position& position) { return position.time < first; });
+      range.begin = before(row - positions.begin());
+    }
+    ranges.push_back(range);
   }
-  const Tensor added = added_.resize(ops_, {m, config_.d_model});
-  ops_.linear(gated, *w.down, w.down_bias.view(), added);
-  ops_.scale_rows(added, stream.gains);
-  ops_.add(stream.hidden, added);
+  return ranges;
 }
 
 void Decoder::logits(const Tensor& rows, const Tensor& out) {
@@ -210,7 +267,7 @@ Decoder::Probe Decoder::probe(int layer, const RowStream& stream, const Sequence
     std::vector<Position> positions;
     for (int32_t row : rows) positions.push_back(stream.positions[static_cast<size_t>(sequence.begin + row)]);
     const Tensor table = table_memory.resize(ops_, {n, config_.d_head});
-    ops_.rope_table(positions, config_.inv_freq, config_.rope_axes, table);
+    ops_.rope_table(positions, inv_freq(layer), config_.rope_axes, table);
     ops_.rope(heads, table);
     return heads;
   };

@@ -1,8 +1,9 @@
 // The language model of a VLM: a pre-norm transformer decoder with RMSNorm, RoPE, grouped-query attention and a gated
-// FFN (Llama and its relatives). It runs packed rows of several sequences; what happens between its layers is the
-// LayerHook's business.
+// FFN (Llama and its relatives, Gemma). It runs packed rows of several sequences; what happens between its layers is
+// the LayerHook's business.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "io/tensor_source.h"
+#include "model/decoder/visible_keys.h"
 #include "model/kv_cache.h"
 #include "ops/device_array.h"
 #include "ops/ops.h"
@@ -32,6 +34,14 @@ struct DecoderConfig {
   std::vector<float> inv_freq;    // (d_head / 2) radians per position
   std::vector<Axis> rope_axes{};  // (d_head / 2) what each turns with (M-RoPE); empty: positions are on a line
   bool qk_norm = false;           // queries and keys are normed, head by head
+  float embed_scale = 1;          // of token embeddings; rows of pictures come as they are
+  float score_scale = 0;          // of products of queries and keys; 0: 1 / sqrt(d_head)
+  float score_cap = 0;            // see ScoreRule
+  // (n_layers) how many places back a row sees, its own among them; 0 or no list: all of them. Places are positions in
+  // time, not rows: a window does not grow where rows were dropped.
+  std::vector<int32_t> windows{};
+  std::vector<float> window_inv_freq{};  // (d_head / 2) of layers with a window, where theirs differ; or empty
+  PromptView view = PromptView::kCausal;
 };
 
 // Biases are empty where the model has none.
@@ -42,11 +52,13 @@ struct DecoderLayer {
   DeviceArray q_norm, k_norm;       // (d_head) or empty
   std::unique_ptr<PackedMatrix> o;  // (d_model, n_heads * d_head)
   DeviceArray o_bias;
+  DeviceArray attention_norm;             // (d_model) of what attention adds, or empty
   DeviceArray post_norm;                  // (d_model)
   std::unique_ptr<PackedMatrix> gate_up;  // (2 * d_ff, d_model)
   DeviceArray gate_up_bias;
   std::unique_ptr<PackedMatrix> down;  // (d_model, d_ff)
   DeviceArray down_bias;
+  DeviceArray ffn_norm;  // (d_model) of what the FFN adds, or empty
 };
 
 struct DecoderWeights {
@@ -65,9 +77,10 @@ class LayerHook {
   // After a half of this layer was added to the stream, or left out.
   virtual void after_attention(int /*layer*/, const RowStream& /*stream*/) {}
   virtual void after_ffn(int /*layer*/, const RowStream& /*stream*/) {}
-  // This layer attended: q (n_rows, n_heads, d_head) are the queries of the stream's rows as they met the keys that the
-  // caches hold now, with this scale. Valid during the call.
-  virtual void attended(int /*layer*/, const RowStream& /*stream*/, const Tensor& /*q*/, float /*scale*/) {}
+  // This layer attended: q (n_rows, n_heads, d_head) are the queries of the stream's rows as they met the keys of
+  // segments, one for each sequence, by this rule. Valid during the call.
+  virtual void attended(int /*layer*/, const RowStream& /*stream*/, const Tensor& /*q*/,
+                        std::span<const AttentionSegment> /*segments*/, ScoreRule /*rule*/) {}
 };
 
 // Decoder layers [begin, end).
@@ -112,14 +125,25 @@ class Decoder {
   Probe probe(int layer, const RowStream& stream, const Sequence& sequence, std::span<const int32_t> queries,
               std::span<const int32_t> keys, bool rope);
 
-  float attention_scale() const;
+  // What each of some rows of a sequence sees of other rows of it, ascending, in this layer: (n_queries) ranges of
+  // keys.
+  std::vector<KeyRange> visible(int layer, const RowStream& stream, const Sequence& sequence,
+                                std::span<const int32_t> queries, std::span<const int32_t> keys) const;
+
+  ScoreRule score_rule() const;
 
  private:
-  void run_on_all(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                  std::vector<Position>& rotated);
-  void run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
-                   std::vector<Position>& rotated);
-  void rotate_to(const RowStream& stream, std::vector<Position>& rotated);
+  // The positions that the RoPE tables hold: of layers that see all rows, and of those with a window.
+  using Rotated = std::array<std::vector<Position>, 2>;
+
+  void run_on_all(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, Rotated& rotated);
+  void run_on_some(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, Rotated& rotated);
+  int32_t window(int layer) const;
+  const std::vector<float>& inv_freq(int layer) const;
+  const DeviceArray& rope(int layer) const;
+  void rotate_to(int layer, const RowStream& stream, Rotated& rotated);
+  void add_linear(const Tensor& x, const PackedMatrix& w, const DeviceArray& bias, const DeviceArray& norm,
+                  std::span<const float> gains, const Tensor& to);
   void norm_heads(const Tensor& heads, const DeviceArray& weight);
   Tensor append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches);
   void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook);
@@ -128,7 +152,8 @@ class Decoder {
   Ops& ops_;
   DecoderConfig config_;
   DecoderWeights weights_;
-  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, rope_, some_, added_;  // scratch
+  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, some_, added_;  // scratch
+  std::array<DeviceArray, 2> rope_;                                             // as Rotated
 };
 
 }  // namespace fovea

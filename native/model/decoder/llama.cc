@@ -63,7 +63,7 @@ DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& default
 }
 
 DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Json& text_config,
-                             const std::string& prefix, bool tied, const std::string& head_name) {
+                             const std::string& prefix, bool tied, const std::string& head_name, NormStyle norms) {
   // Qwen2 has biases on q, k and v whatever its config says, and none on o.
   const bool qwen2 = is_a(text_config, "qwen2");
   const bool attention_bias = qwen2 || text_config.bool_or("attention_bias", false);
@@ -71,31 +71,38 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
   const int64_t q_width = c.n_heads * c.d_head, kv_width = c.n_kv_heads * c.d_head;
   // Every token reads all of a layer, so its bytes are what decoding costs; the head, which names the token, is finer.
   constexpr auto kLayer = Weights::Coarsest::kInt4;
+  const auto norm = [&](const std::string& name, int64_t n) { return weights.vector(name, n, norms.more); };
+  const auto norm_if = [&](bool present, const std::string& name, int64_t n) {
+    return present ? norm(name, n) : DeviceArray();
+  };
+  const std::string before_ffn = norms.has_behind ? "pre_feedforward_layernorm" : "post_attention_layernorm";
   DecoderWeights w;
   w.embedding = weights.mapped(prefix + "embed_tokens.weight", c.vocab, c.d_model);
   for (int i = 0; i < c.n_layers; ++i) {
     const std::string layer = prefix + "layers." + std::to_string(i) + ".";
     const std::string attention = layer + "self_attn.", mlp = layer + "mlp.";
     DecoderLayer l;
-    l.input_norm = weights.vector(layer + "input_layernorm.weight", c.d_model);
+    l.input_norm = norm(layer + "input_layernorm.weight", c.d_model);
     l.q = weights.matrix(attention + "q_proj.weight", q_width, c.d_model, kLayer);
     l.k = weights.matrix(attention + "k_proj.weight", kv_width, c.d_model, kLayer);
     l.v = weights.matrix(attention + "v_proj.weight", kv_width, c.d_model, kLayer);
     l.q_bias = weights.vector_if(attention_bias, attention + "q_proj.bias", q_width);
     l.k_bias = weights.vector_if(attention_bias, attention + "k_proj.bias", kv_width);
     l.v_bias = weights.vector_if(attention_bias, attention + "v_proj.bias", kv_width);
-    l.q_norm = weights.vector_if(c.qk_norm, attention + "q_norm.weight", c.d_head);
-    l.k_norm = weights.vector_if(c.qk_norm, attention + "k_norm.weight", c.d_head);
+    l.q_norm = norm_if(c.qk_norm, attention + "q_norm.weight", c.d_head);
+    l.k_norm = norm_if(c.qk_norm, attention + "k_norm.weight", c.d_head);
     l.o = weights.matrix(attention + "o_proj.weight", c.d_model, q_width, kLayer);
     l.o_bias = weights.vector_if(attention_bias && !qwen2, attention + "o_proj.bias", c.d_model);
-    l.post_norm = weights.vector(layer + "post_attention_layernorm.weight", c.d_model);
+    l.attention_norm = norm_if(norms.has_behind, layer + "post_attention_layernorm.weight", c.d_model);
+    l.post_norm = norm(layer + before_ffn + ".weight", c.d_model);
+    l.ffn_norm = norm_if(norms.has_behind, layer + "post_feedforward_layernorm.weight", c.d_model);
     l.gate_up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, c.d_model, kLayer);
     l.gate_up_bias = weights.vectors_if(mlp_bias, {mlp + "gate_proj.bias", mlp + "up_proj.bias"}, c.d_ff);
     l.down = weights.matrix(mlp + "down_proj.weight", c.d_model, c.d_ff, kLayer);
     l.down_bias = weights.vector_if(mlp_bias, mlp + "down_proj.bias", c.d_model);
     w.layers.push_back(std::move(l));
   }
-  w.norm = weights.vector(prefix + "norm.weight", c.d_model);
+  w.norm = norm(prefix + "norm.weight", c.d_model);
   w.head = weights.matrix(tied ? prefix + "embed_tokens.weight" : head_name, c.vocab, c.d_model);
   return w;
 }

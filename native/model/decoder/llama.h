@@ -28,9 +28,16 @@ struct LlamaDefaults {
 DecoderConfig llama_config(const Json& text_config);
 DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& defaults);
 
+// How a decoder's norms are written.
+struct NormStyle {
+  float more = 0;           // than the weight is what a norm multiplies by
+  bool has_behind = false;  // what attention and FFN add is normed, too
+};
+
 // layers_prefix: of "embed_tokens.weight", "layers.0.…", "norm.weight". tied: the head is the embedding table;
 // otherwise it is head_name.
 DecoderWeights llama_weights(Weights& weights, const DecoderConfig& config, const Json& text_config,
-                             const std::string& layers_prefix, bool tied, const std::string& head_name);
+                             const std::string& layers_prefix, bool tied, const std::string& head_name,
+                             NormStyle norms = {});
 
 }  // namespace fovea

@@ -46,8 +46,11 @@ std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head, dou
   const Json* scaling = parameters != nullptr ? parameters : text_config.get("rope_scaling");
   const double outer = text_config.number_or("rope_theta", default_theta);
   const double theta = parameters != nullptr ? parameters->number_or("rope_theta", outer) : outer;
-  if (!(theta > 0 && std::isfinite(theta))) text_config.refuse("rope_theta", "a number above 0");
+  return rope_frequencies(text_config, scaling, theta, d_head);
+}
 
+std::vector<float> rope_frequencies(const Json& text_config, const Json* scaling, double theta, int64_t d_head) {
+  if (!(theta > 0 && std::isfinite(theta))) text_config.refuse("rope_theta", "a number above 0");
   std::vector<float> inv_freq;
   for (int64_t i = 0; i < d_head; i += 2) {
     const float exponent = static_cast<float>(i) / static_cast<float>(d_head);

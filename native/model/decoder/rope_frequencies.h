@@ -12,4 +12,7 @@ namespace fovea {
 // rope_theta and rope_scaling (before). Throws kModelUnsupported for other kinds of scaling.
 std::vector<float> rope_frequencies(const Json& text_config, int64_t d_head, double default_theta = 10000);
 
+// The same of models that have several: one of them. scaling may be null.
+std::vector<float> rope_frequencies(const Json& text_config, const Json* scaling, double theta, int64_t d_head);
+
 }  // namespace fovea

@@ -62,6 +62,12 @@ ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64
   return c;
 }
 
+ClipTowerConfig siglip_output_config(const Json& vision_config) {
+  ClipTowerConfig c = siglip_config(vision_config, {-1});
+  c.post_norm = true;
+  return c;
+}
+
 ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
   ClipTowerConfig defaults = kSiglip;
   defaults.d_model = 1152;

@@ -24,6 +24,9 @@ ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t
 // The SigLIP tower as it stands alone; feature_layers as above. Its features are not normed. Throws as above.
 ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers);
 
+// The same for normed features of the last layer (SiglipVisionModel's own output).
+ClipTowerConfig siglip_output_config(const Json& vision_config);
+
 // The SigLIP tower of Idefics3 and SmolVLM: normed features of its last layer, for pictures of the tower's own size.
 // Their positions are the table as it is, which transformers' position ids come to at the sizes of published models; at
 // some others (25 patches a side) those hang on the rounding of torch's build. Throws as above.

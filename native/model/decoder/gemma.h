@@ -1,0 +1,17 @@
+// The decoders of Gemma 3, Gemma 2 and Gemma: reads their transformers text_config. They are Llama's layers with other
+// norms, scaled embeddings and, but for Gemma, layers that see no further back than a window.
+#pragma once
+
+#include "io/json.h"
+#include "model/decoder/decoder.h"
+#include "model/decoder/llama.h"
+
+namespace fovea {
+
+// Norms of Gemma 3 and Gemma 2, in llama_weights' terms.
+constexpr NormStyle kGemmaNorms{.more = 1, .has_behind = true};
+
+// Throw kModelFormat or kModelUnsupported. What rows of pictures see is left to the family.
+DecoderConfig gemma3_config(const Json& text_config);
+
+}  // namespace fovea
