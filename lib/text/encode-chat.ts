@@ -1,5 +1,5 @@
 import type { ChatTemplate } from "./chat-template.js";
-import type { TemplateMessage } from "./messages.js";
+import type { TemplateMessage } from "./template-message.js";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.js";
 
 /** Token ids of a conversation, ready for `expandImages`; a template that writes the first token itself gets no second. */
