@@ -91,5 +91,14 @@ export type {
   UnionStep,
   WithoutStep,
 } from "./prune/step.js";
-export type { ImagePart, ImageUrlPart, Message, MessagePart, TextPart } from "./text/messages.js";
+export type {
+  ImagePart,
+  ImageUrlPart,
+  Message,
+  MessagePart,
+  TextPart,
+  VideoPart,
+  VideoUrlPart,
+} from "./text/messages.js";
 export type { ImageInput, RawImage } from "./vision/image-input.js";
+export type { FrameSampling, VideoInput, VideoSource } from "./vision/video-input.js";

@@ -21,6 +21,8 @@ export interface ImageRows {
    * lines of so many rows; the last row of a line is the newline.
    */
   grid?: { first: number; columns: number };
+  /** Of a video in one image: rows of each moment that the tower saw; place / momentRows is which, the rest where in it. */
+  momentRows?: number;
   /** (text rows, width): the rows of the prompt that belong to no image. */
   text: Float32Array;
 }

@@ -89,6 +89,7 @@ export function readImages({ pixel_values: tensor, pixel_sizes: sizes, ...inputs
   if (!(tensor.data instanceof Float32Array)) throw invalid("pixel_values.data must be a Float32Array");
   const sides = readSizes(tensor, sizes);
   const pictures = readPictures(inputs);
+  const videos = readVideos(inputs, sides.length);
   const tiles = pictures?.map((picture) => picture.tiles) ?? sides.map(() => 1);
   const total = tiles.reduce((sum, count) => sum + count, 0);
   if (total !== sides.length) throw invalid(`pixel_values hold ${sides.length} tiles, image_tiles add up to ${total}`);
@@ -96,9 +97,11 @@ export function readImages({ pixel_values: tensor, pixel_sizes: sizes, ...inputs
   let at = 0;
   const images = tiles.map((count, i) => {
     const { width, height } = sides[first] as Size; // tiles are of one size
-    const pixels = tensor.data.subarray(at, at + 3 * height * width * count);
+    const video = videos?.[i];
+    const size = 3 * height * width * count * (video?.frames ?? 1);
+    const pixels = tensor.data.subarray(at, at + size);
     first += count;
-    at += 3 * height * width * count;
+    at += size;
     const picture = pictures?.[i];
     return {
       pixels,
@@ -106,6 +109,7 @@ export function readImages({ pixel_values: tensor, pixel_sizes: sizes, ...inputs
       height,
       key: "",
       ...(picture && { picture: { width: picture.width, height: picture.height } }),
+      ...(video && video.frames > 1 && { video }),
     };
   });
   if (at === tensor.data.length) return images;
@@ -140,6 +144,27 @@ function readPictures({ image_sizes: sizes, image_tiles: tiles }: Pick<ModelInpu
   return Array.from(counts, (tiles, i) => {
     if (tiles < 1) throw invalid(`image_tiles holds ${tiles}; expected at least 1 tile of each picture`);
     return { tiles, height: sides[2 * i] as number, width: sides[2 * i + 1] as number };
+  });
+}
+
+/** Frames and seconds of each image, where some are of videos. */
+function readVideos(
+  { image_frames: frames, second_per_grid_ts: seconds }: Pick<ModelInputs, "image_frames" | "second_per_grid_ts">,
+  images: number,
+) {
+  if (frames === undefined && seconds === undefined) return null;
+  checkTensor("image_frames", frames, 1);
+  const counts = toInt32("image_frames", frames.data);
+  if (seconds !== undefined) checkTensor("second_per_grid_ts", seconds, 1);
+  for (const [name, { length }] of [
+    ["image_frames", counts],
+    ["second_per_grid_ts", seconds?.data ?? counts],
+  ] as const) {
+    if (length !== images) throw invalid(`${name} has ${length} numbers for ${images} images`);
+  }
+  return Array.from(counts, (count, i) => {
+    if (count < 1) throw invalid(`image_frames holds ${count}; expected at least 1 frame of each image`);
+    return { frames: count, seconds: Number(seconds?.data[i] ?? 0) };
   });
 }
 

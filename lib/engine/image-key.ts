@@ -6,7 +6,10 @@ import type { LoweredPlan } from "../prune/plan.js";
  * Names an image's rows: its pixels after preprocessing, and everything of the plan that acts on it before the
  * decoder's stream. Two images with the same key have the same rows, so a digest that strangers cannot collide.
  */
-export async function imageKey({ pixels, width, height, picture }: NativePixels, plan: LoweredPlan): Promise<string> {
+export async function imageKey(
+  { pixels, width, height, picture, video }: NativePixels,
+  plan: LoweredPlan,
+): Promise<string> {
   const inTower = plan.stages.filter(
     ({ hook }) => hook === "pixels" || hook === "vision-layer" || hook === "vision-out",
   );
@@ -14,5 +17,6 @@ export async function imageKey({ pixels, width, height, picture }: NativePixels,
   const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
   const digest = Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("base64");
   const size = picture === undefined ? "" : ` of ${picture.width}x${picture.height}`;
-  return `${digest} ${width}x${height}${size} ${JSON.stringify([inTower, taps])}`;
+  const frames = video === undefined ? "" : ` ${video.frames} frames`;
+  return `${digest} ${width}x${height}${size}${frames} ${JSON.stringify([inTower, taps])}`;
 }

@@ -27,6 +27,10 @@ export interface ModelInputs {
   image_sizes?: TensorInput<Int32Array | BigInt64Array>;
   /** (pictures), of models that arrange tiles: how many of pixel_values are of each picture. transformers works them out. */
   image_tiles?: TensorInput<Int32Array | BigInt64Array>;
+  /** (images), where some are of videos: how many frames each has, 1 for a picture. Needs `pixel_sizes`. */
+  image_frames?: TensorInput<Int32Array | BigInt64Array>;
+  /** (images): of videos, seconds from one moment that the tower sees to the next, for models that place rows by them. */
+  second_per_grid_ts?: TensorInput<Float32Array>;
 }
 
 /** Inputs of `Model.forward`. */

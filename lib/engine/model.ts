@@ -18,9 +18,11 @@ import { pictureSide, requireSide } from "../prune/picture-side.js";
 import type { LoweredPlan, Plan, PlanStage } from "../prune/plan.js";
 import { encodeChat } from "../text/encode-chat.js";
 import { expandImages } from "../text/expand-images.js";
+import { insertVideos } from "../text/insert-videos.js";
 import { type Message, parseMessages } from "../text/messages.js";
 import type { ImageInput } from "../vision/image-input.js";
 import { joinTiles, prepareImages } from "../vision/prepare-images.js";
+import { type ChosenVideo, chooseFrames } from "../vision/prepare-video.js";
 import { budgetReport } from "./budget-report.js";
 import { CostMeter } from "./cost-meter.js";
 import { answerCustom, checkCustom, type RowFunction } from "./custom-rows.js";
@@ -30,6 +32,7 @@ import { type ForwardResult, readForward, readForwardResult } from "./forward.js
 import { type GenerateOptions, readMaxTokens, readSampling, readStops } from "./generate-options.js";
 import { imageKey } from "./image-key.js";
 import type { ForwardInputs, ForwardOptions, ModelInputs } from "./inputs.js";
+import { momentsOf } from "./moments-of.js";
 import { onAbort } from "./on-abort.js";
 import type { Reply, StreamEvent } from "./reply.js";
 import { shareRows } from "./share-rows.js";
@@ -204,13 +207,25 @@ export class Model {
         image_tiles: { data: Int32Array.from(tiles), shape: [images.length] },
       };
     }
+    const isVideo = images.some(({ video }) => video !== undefined);
     const isOneSize = images.every(({ width, height }) => width === first.width && height === first.height);
-    if (isOneSize) return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
+    if (isOneSize && !isVideo)
+      return { ...inputs, pixel_values: { data, shape: [images.length, 3, first.height, first.width] } };
     const sizes = Int32Array.from(images.flatMap(({ width, height }) => [height, width]));
     return {
       ...inputs,
       pixel_values: { data, shape: [data.length] },
       pixel_sizes: { data: sizes, shape: [images.length, 2] },
+      ...(isVideo && {
+        image_frames: {
+          data: Int32Array.from(images, ({ video }) => video?.frames ?? 1),
+          shape: [images.length],
+        },
+        second_per_grid_ts: {
+          data: Float32Array.from(images, ({ video }) => video?.seconds ?? 0),
+          shape: [images.length],
+        },
+      }),
     };
   }
 
@@ -273,18 +288,27 @@ export class Model {
     side: number,
     signal: AbortSignal | undefined,
   ): Promise<Prompt> {
+    const { contextLength, family, imageTokenId, videoTokenId } = this.info;
     const parsed = parseMessages(messages, { images });
-    const ids = encodeChat(io.tokenizer, io.template, parsed.messages, {
-      maxTokens: this.info.contextLength,
-      mark: io.preprocessor.mark,
-    });
-    const prepared = await prepareImages(parsed.images, io.preprocessor.smaller(side), this.#hub.binding, {
-      signal,
-      maxRows: this.info.contextLength,
-    });
+    const preprocessor = io.preprocessor.smaller(side);
+    const media: Parameters<typeof prepareImages>[0][number][] = [];
+    const videos: ChosenVideo[] = [];
+    for (const medium of parsed.media) {
+      signal?.throwIfAborted();
+      if ("image" in medium) {
+        media.push(medium.image);
+      } else {
+        videos.push(await chooseFrames(medium.video, preprocessor, videos.length, family));
+        media.push(videos.at(-1) as ChosenVideo);
+      }
+    }
+    const written = insertVideos(parsed.messages, videos);
+    const ids = encodeChat(io.tokenizer, io.template, written, { maxTokens: contextLength, mark: preprocessor.mark });
+    const prepared = await prepareImages(media, preprocessor, this.#hub.binding, { signal, maxRows: contextLength });
     this.#check(signal);
     const { placeholders, images: pixels } = prepared;
-    const inputIds = expandImages(ids, this.info.imageTokenId, placeholders, (text) =>
+    const markers = videoTokenId === undefined ? [imageTokenId] : [imageTokenId, videoTokenId];
+    const inputIds = expandImages(ids, markers, placeholders, (text) =>
       io.tokenizer.encode(text, { addSpecialTokens: false }),
     );
     const rows = placeholders.flat().filter((part) => typeof part === "number");
@@ -292,19 +316,27 @@ export class Model {
     return {
       inputIds,
       images: pixels,
-      shape: { ...shapeOf(pixels), textRows: inputIds.length - visualRows, images: rows },
+      shape: { ...this.#tilesOf(pixels), textRows: inputIds.length - visualRows, images: rows },
     };
   }
 
   /** Of all sequences together. */
   #shapeOf({ inputIds, attentionMask, images }: NativeForwardRequest): PromptShape {
     const counted = inputIds.filter((_, row) => attentionMask[row] === 1);
-    const visualRows = counted.filter((id) => id === this.info.imageTokenId).length;
+    const { imageTokenId, videoTokenId, tower } = this.info;
+    const visualRows = counted.filter((id) => id === imageTokenId || id === videoTokenId).length;
     return {
-      ...shapeOf(images),
+      ...this.#tilesOf(images),
       textRows: counted.length - visualRows,
-      images: shareRows(visualRows, images),
+      images: shareRows(visualRows, images, tower.frames),
     };
+  }
+
+  /** The tiles of images that are arranged from some, or the moments of videos. */
+  #tilesOf(images: readonly NativePixels[]): Pick<PromptShape, "tiles" | "moments"> {
+    if (images.some(({ picture }) => picture !== undefined)) return { tiles: images.map(tilesOf) };
+    if (images.every(({ video }) => video === undefined)) return {};
+    return { moments: images.map((image) => momentsOf(image, this.info.tower.frames)) };
   }
 
   /** Milliseconds of a made-up prompt up to its first token. */
@@ -374,11 +406,6 @@ export class Model {
 /** How many tiles an image is arranged from. */
 function tilesOf({ pixels, width, height }: NativePixels): number {
   return pixels.length / (3 * width * height);
-}
-
-/** The tiles of images that are arranged from some. */
-function shapeOf(images: readonly NativePixels[]): Pick<PromptShape, "tiles"> {
-  return images.some(({ picture }) => picture !== undefined) ? { tiles: images.map(tilesOf) } : {};
 }
 
 /** A picture that looks like nothing, the same every time. */

@@ -1,7 +1,13 @@
-import type { Size } from "../vision/image-preprocessor.js";
+import type { NativePixels } from "../native/binding.js";
+import { momentsOf } from "./moments-of.js";
 
-/** Rows of each image among all that the images of a prompt have: as many as its part of their area. */
-export function shareRows(rows: number, images: readonly Size[]): number[] {
-  const area = images.reduce((sum, { width, height }) => sum + width * height, 0);
-  return images.map(({ width, height }) => Math.floor((rows * width * height) / area));
+/**
+ * Rows of each image among all that the images of a prompt have: as many as its part of their area.
+ *
+ * @param frames of a video that the tower sees at once.
+ */
+export function shareRows(rows: number, images: readonly NativePixels[], frames: number): number[] {
+  const areas = images.map((image) => image.width * image.height * momentsOf(image, frames));
+  const all = areas.reduce((sum, area) => sum + area, 0);
+  return areas.map((area) => Math.floor((rows * area) / all));
 }

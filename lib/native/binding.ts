@@ -65,6 +65,8 @@ export interface NativeModelInfo {
     imageSize: number;
     patchSize: number;
     hasClassRow: boolean;
+    /** Of a video that it sees at once. */
+    frames: number;
     /** Whether rows may leave before the projector. */
     isPrunable: boolean;
   };
@@ -73,17 +75,24 @@ export interface NativeModelInfo {
   /** Visual rows of one image or tile; of a usual one where images differ in size. */
   imageRows: number;
   imageTokenId: number;
+  /** What stands for rows of videos, where they have a token of their own. */
+  videoTokenId?: number;
 }
 
 /** One image's pixels for the vision tower. */
 export interface NativePixels {
-  /** (3, height, width), normalised; of a picture whose tiles are arranged as one image (tiles, 3, height, width). */
+  /**
+   * (3, height, width), normalised; of a picture whose tiles are arranged as one image (tiles, 3, height, width); of a
+   * video (frames, 3, height, width).
+   */
   pixels: Float32Array;
-  /** Of one tile. */
+  /** Of one tile or frame. */
   width: number;
   height: number;
   /** Of a picture in tiles: its size before preprocessing. */
   picture?: { width: number; height: number };
+  /** Of a video: its frames, and seconds from one moment that the tower sees to the next. */
+  video?: { frames: number; seconds: number };
 }
 
 /** An image of a request. */
@@ -243,6 +252,8 @@ export interface NativeAsk {
   columns: number;
   /** Of a picture in tiles, whose rows begin at `first` and lie in lines of so many. */
   grid?: { first: number; columns: number };
+  /** Of a video: the rows of each moment. */
+  momentRows?: number;
   width: number;
   /** (count, width) */
   rows: Float32Array;

@@ -2,7 +2,7 @@ import { Template } from "@huggingface/jinja";
 import { FoveaError } from "../errors.js";
 import { type JsonObject, type ModelFolder, pathOf, readModelJson, readModelText } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
-import type { TemplateMessage } from "./messages.js";
+import type { TemplateMessage } from "./template-message.js";
 
 /** Options of `ChatTemplate.render`. */
 export interface RenderOptions {

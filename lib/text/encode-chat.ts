@@ -1,6 +1,6 @@
 import type { PictureMark } from "../vision/image-preprocessor.js";
 import type { ChatTemplate } from "./chat-template.js";
-import type { TemplateMessage } from "./messages.js";
+import type { TemplateMessage } from "./template-message.js";
 import type { EncodeOptions, Tokenizer } from "./tokenizer.js";
 
 /**

@@ -4,21 +4,21 @@ import { FoveaError } from "../errors.js";
 const maxIds = 16 * 1024 * 1024;
 
 /**
- * Replaces the i-th image token of a prompt by what `placeholders[i]` says: for a number so many image tokens, one for
- * each visual row; for text its tokens, by `encode`.
+ * Replaces the i-th image or video token of a prompt, one of `tokenIds`, by what `placeholders[i]` says: for a number so
+ * many of that token, one for each visual row; for text its tokens, by `encode`.
  */
 export function expandImages(
   ids: readonly number[],
-  imageTokenId: number,
+  tokenIds: readonly number[],
   placeholders: readonly (readonly (string | number)[])[],
   encode: (text: string) => readonly number[],
 ): Int32Array {
-  const found = ids.reduce((count, id) => count + (id === imageTokenId ? 1 : 0), 0);
+  const found = ids.reduce((count, id) => count + (tokenIds.includes(id) ? 1 : 0), 0);
   if (found !== placeholders.length) {
     throw new FoveaError(
       "ERR_FOVEA_INVALID_ARGUMENT",
       `The prompt has ${found} image placeholders for ${placeholders.length} images. Give one image per ` +
-        "placeholder, and do not write the model's image token into the text.",
+        "placeholder, and do not write the model's image or video token into the text.",
     );
   }
   const written = new Map<string, readonly number[]>();
@@ -36,12 +36,12 @@ export function expandImages(
   let at = 0;
   let image = 0;
   for (const id of ids) {
-    if (id !== imageTokenId) {
+    if (!tokenIds.includes(id)) {
       expanded[at++] = id;
       continue;
     }
     for (const part of placeholders[image++] as readonly (string | number)[]) {
-      if (typeof part === "number") expanded.fill(imageTokenId, at, at + part);
+      if (typeof part === "number") expanded.fill(id, at, at + part);
       else expanded.set(idsOf(part), at);
       at += lengthOf(part);
     }

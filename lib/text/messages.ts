@@ -1,5 +1,8 @@
-import { FoveaError } from "../errors.js";
 import type { ImageInput } from "../vision/image-input.js";
+import type { VideoInput } from "../vision/video-input.js";
+import { invalid, show } from "./invalid-message.js";
+import { parseVideo } from "./parse-video.js";
+import type { TemplateMessage, TemplatePart } from "./template-message.js";
 
 /** Words of a message. */
 export interface TextPart {
@@ -20,8 +23,20 @@ export interface ImageUrlPart {
   image_url: { url: string };
 }
 
+/** A video of a message: frames, or an animation, and how it runs. */
+export interface VideoPart extends VideoInput {
+  type: "video";
+}
+
+/** A video of a message as vLLM's clients write it. */
+export interface VideoUrlPart {
+  type: "video_url";
+  /** A path or a data URL of a GIF or an animated WebP, or JPEG frames as "data:video/jpeg;base64,…,…"; http(s) is refused. */
+  video_url: { url: string };
+}
+
 /** One piece of a message's content. */
-export type MessagePart = TextPart | ImagePart | ImageUrlPart;
+export type MessagePart = TextPart | ImagePart | ImageUrlPart | VideoPart | VideoUrlPart;
 
 /** One turn of a conversation. */
 export interface Message {
@@ -29,24 +44,21 @@ export interface Message {
   content: string | MessagePart[];
 }
 
-/** A message as chat templates expect it: images are bare markers, their pixels travel apart. */
-export interface TemplateMessage {
-  role: string;
-  content: string | ({ type: "text"; text: string } | { type: "image" })[];
-}
+/** A picture or a video of a message. */
+export type Medium = { image: ImageInput } | { video: VideoInput };
 
 /** What `parseMessages` returns. */
 export interface ParsedMessages {
   messages: TemplateMessage[];
   /** In the order in which their markers occur. */
-  images: ImageInput[];
+  media: Medium[];
 }
 
 /** Options of `parseMessages`. */
 export interface ParseMessagesOptions {
   /** Images that no part names; they are put before the text of the last user message. */
   images?: ImageInput[] | undefined;
-  /** Default 64. */
+  /** Videos count too. Default 64. */
   maxImages?: number;
 }
 
@@ -59,17 +71,17 @@ export function parseMessages(messages: Message[], options: ParseMessagesOptions
   }
   const perMessage = messages.map((message, index) => parseMessage(message, `messages[${index}]`));
   if (options.images !== undefined) addImages(perMessage, options.images);
-  const images = perMessage.flatMap((parsed) => parsed.images);
+  const media = perMessage.flatMap((parsed) => parsed.media);
   const maxImages = options.maxImages ?? 64;
-  if (images.length > maxImages) {
-    throw invalid(`${images.length} images in one request; at most ${maxImages} are allowed: send fewer`);
+  if (media.length > maxImages) {
+    throw invalid(`${media.length} images in one request; at most ${maxImages} are allowed: send fewer`);
   }
-  return { messages: perMessage.map((parsed) => parsed.message), images };
+  return { messages: perMessage.map((parsed) => parsed.message), media };
 }
 
 interface ParsedMessage {
   message: TemplateMessage;
-  images: ImageInput[];
+  media: Medium[];
 }
 
 function parseMessage(message: unknown, where: string): ParsedMessage {
@@ -78,23 +90,23 @@ function parseMessage(message: unknown, where: string): ParsedMessage {
   if (typeof role !== "string" || !roles.includes(role)) {
     throw invalid(`${where}.role is ${show(role)}; expected one of ${roles.join(", ")}`);
   }
-  if (typeof content === "string") return { message: { role, content }, images: [] };
+  if (typeof content === "string") return { message: { role, content }, media: [] };
   if (!Array.isArray(content) || content.length === 0) {
     throw invalid(`${where}.content must be a string or a non-empty array of parts, got ${show(content)}`);
   }
-  const images: ImageInput[] = [];
-  const parts = content.map((part: unknown, index) => {
+  const media: Medium[] = [];
+  const parts = content.map((part: unknown, index): TemplatePart => {
     const parsed = parsePart(part, `${where}.content[${index}]`);
-    if (typeof parsed === "string") return { type: "text" as const, text: parsed };
-    images.push(parsed.image);
-    return { type: "image" as const };
+    if (typeof parsed === "string") return { type: "text", text: parsed };
+    media.push(parsed);
+    return { type: "image" in parsed ? "image" : "video" };
   });
-  return { message: { role, content: parts }, images };
+  return { message: { role, content: parts }, media };
 }
 
-/** The text of a text part, or the image of an image part. */
-function parsePart(part: unknown, where: string): string | { image: ImageInput } {
-  const { type, text, image, image_url } = (part ?? {}) as Record<string, unknown>;
+/** The text of a text part, or the image or video of another. */
+function parsePart(part: unknown, where: string): string | Medium {
+  const { type, text, image, image_url, video_url, ...video } = (part ?? {}) as Record<string, unknown>;
   switch (type) {
     case "text":
       if (typeof text !== "string") throw invalid(`${where}.text must be a string, got ${show(text)}`);
@@ -109,8 +121,17 @@ function parsePart(part: unknown, where: string): string | { image: ImageInput }
       if (typeof url !== "string") throw invalid(`${where}.image_url.url must be a string, got ${show(url)}`);
       return { image: url };
     }
-    default:
-      throw invalid(`${where}.type is ${show(type)}; expected "text", "image" or "image_url"`);
+    case "video":
+      return { video: parseVideo(video, where) };
+    case "video_url": {
+      const url = (video_url as { url?: unknown } | undefined)?.url;
+      if (typeof url !== "string") throw invalid(`${where}.video_url.url must be a string, got ${show(url)}`);
+      return { video: { video: url } };
+    }
+    default: {
+      const expected = '"text", "image", "image_url", "video" or "video_url"';
+      throw invalid(`${where}.type is ${show(type)}; expected ${expected}`);
+    }
   }
 }
 
@@ -131,22 +152,11 @@ function addImages(perMessage: ParsedMessage[], images: ImageInput[]): void {
   const at = firstText === -1 ? parts.length : firstText;
   const markers = images.map(() => ({ type: "image" as const }));
   last.message.content = [...parts.slice(0, at), ...markers, ...parts.slice(at)];
-  // The parts before the first text are all images, so `at` counts images too.
-  last.images.splice(at, 0, ...images);
+  // The parts before the first text are all images or videos, so `at` counts them too.
+  last.media.splice(at, 0, ...images.map((image) => ({ image })));
 }
 
 /** Only the kind of thing; vision/decode.ts looks at what is inside. */
 function looksLikeImage(image: unknown): image is ImageInput {
   return (typeof image === "string" && image !== "") || (typeof image === "object" && image !== null);
-}
-
-function invalid(message: string): FoveaError {
-  return new FoveaError("ERR_FOVEA_INVALID_ARGUMENT", `${message}.`);
-}
-
-/** A short rendering of a wrong value for an error message. */
-function show(value: unknown): string {
-  if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -228,11 +228,11 @@ async function likeness(
 }
 
 /** The shape of the sample with the most rows. */
-function longestPrompt(samples: readonly Sample[], { imageTokenId }: ModelInfo): PromptShape {
+function longestPrompt(samples: readonly Sample[], { imageTokenId, tower }: ModelInfo): PromptShape {
   const shapes = samples.map(({ inputs }) => {
     const ids = inputs.input_ids;
     const visualRows = ids.data.filter((id: number | bigint) => Number(id) === imageTokenId).length;
-    return { textRows: ids.data.length - visualRows, images: shareRows(visualRows, readImages(inputs)) };
+    return { textRows: ids.data.length - visualRows, images: shareRows(visualRows, readImages(inputs), tower.frames) };
   });
   const rows = ({ textRows, images }: PromptShape) => images.reduce((sum, n) => sum + n, textRows);
   return shapes.reduce((longest, shape) => (rows(shape) > rows(longest) ? shape : longest));

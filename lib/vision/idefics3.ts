@@ -6,6 +6,7 @@ import { checkResized } from "./check-resized.js";
 import { readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
 import { refuseDownscale } from "./refuse-downscale.js";
+import { createSmolVlmVideoPreprocessor } from "./smolvlm-video.js";
 
 /** No picture's longer side becomes longer (MAX_IMAGE_SIZE of transformers). */
 const maxLongestEdge = 4096;
@@ -68,22 +69,28 @@ export function createIdefics3Preprocessor(config: ImageConfig): ImagePreprocess
         text = "\n";
       }
       if (down > 0) text += "\n";
-      parts.push(`${text}${around}${whole}`, rows, around);
-      return parts;
+      const [begin, ...end] = wholeImage(rows);
+      return [...parts, `${text}${begin}`, ...end];
     },
     smaller(share) {
       return share === 1 ? this : refuseDownscale();
     },
+    ...(config.model.model_type === "smolvlm" && { video: createSmolVlmVideoPreprocessor(config, rows) }),
   };
 }
 
+/** How a picture that is not cut is written, of so many rows. */
+export function wholeImage(rows: number): [string, number, string] {
+  return [`${around}${whole}`, rows, around];
+}
+
 /** `{longest_edge}` in pixels. */
-function readEdge(value: unknown, key: string): number {
+export function readEdge(value: unknown, key: string): number {
   return readSide(isRecord(value) ? value.longest_edge : value, `${key}.longest_edge`);
 }
 
 /** The longer side takes this length, the other one keeps the proportion, truncated and then made even. */
-function fitLongest({ width, height }: Size, longest: number): Size {
+export function fitLongest({ width, height }: Size, longest: number): Size {
   const ratio = width / height;
   const even = (side: number) => Math.max(1, side + (side % 2));
   const fitted =

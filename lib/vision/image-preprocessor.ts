@@ -1,5 +1,6 @@
 import type { JsonObject } from "../hub/model-file.js";
 import type { PadSpec, PreprocessSpec } from "../native/binding.js";
+import type { VideoPreprocessor } from "./video-preprocessor.js";
 
 /** Width and height in pixels. */
 export interface Size {
@@ -48,12 +49,16 @@ export interface ImagePreprocessor {
   among?(pictures: number): ImagePreprocessor;
   /** The same for pictures of which the tower sees a smaller square of `share` of its side. */
   smaller(share: number): ImagePreprocessor;
+  /** What it does to videos, where the family takes them. */
+  video?: VideoPreprocessor;
 }
 
 /** The JSON files of a model folder that describe its images. */
 export interface ImageConfig {
   /** preprocessor_config.json, or "image_processor" of processor_config.json. */
   preprocessor: JsonObject;
+  /** "video_processor" of processor_config.json, video_preprocessor_config.json, or as `preprocessor`. */
+  video: JsonObject;
   /** processor_config.json; empty for old models. */
   processor: JsonObject;
   /** config.json */

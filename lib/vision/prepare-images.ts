@@ -3,20 +3,19 @@ import type { NativeBinding, NativePixels, PreprocessSpec } from "../native/bind
 import { type DecodeOptions, decodeImage } from "./decode.js";
 import type { ImageInput } from "./image-input.js";
 import type { ImagePreprocessor } from "./image-preprocessor.js";
+import { type ChosenVideo, prepareVideo } from "./prepare-video.js";
 
 /** Images ready for the vision tower. */
 export interface PreparedImages {
-  /** What the tower sees: one or several images of each picture, or one in all its tiles. */
+  /** What the tower sees: one or several images of each picture or video, or one in all its tiles or moments. */
   images: NativePixels[];
-  /** What each picture's placeholder becomes, for `expandImages`. */
+  /** What each placeholder of a picture or video becomes, for `expandImages`. */
   placeholders: (string | number)[][];
-  /** Width and height of each picture before preprocessing. */
-  sizes: { width: number; height: number }[];
 }
 
 /** Decodes and preprocesses images one after another, so that only one is held in full size at a time. */
 export async function prepareImages(
-  inputs: readonly ImageInput[],
+  inputs: readonly (ImageInput | ChosenVideo)[],
   preprocessor: ImagePreprocessor,
   { pad, preprocess, resize }: Pick<NativeBinding, "pad" | "preprocess" | "resize">,
   options: Pick<DecodeOptions, "maxBytes" | "maxPixels"> & {
@@ -26,21 +25,33 @@ export async function prepareImages(
   } = {},
 ): Promise<PreparedImages> {
   const { signal, maxRows = Number.POSITIVE_INFINITY, ...limits } = options;
-  const prepared: PreparedImages = { images: [], placeholders: [], sizes: [] };
-  const family = preprocessor.among?.(inputs.length) ?? preprocessor;
+  const prepared: PreparedImages = { images: [], placeholders: [] };
+  const pictures = inputs.filter((input) => !isVideo(input));
+  const family = preprocessor.among?.(pictures.length) ?? preprocessor;
   let rows = 0;
-  for (const [index, input] of inputs.entries()) {
-    signal?.throwIfAborted();
-    const { width, height, data } = await decodeImage(input, { ...limits, index });
-    const cut = family.cut(width, height, index);
-    const placeholder = family.placeholder(width, height);
-    for (const part of placeholder) rows += typeof part === "number" ? part : 0;
+  const place = (placeholders: (string | number)[][], name: string) => {
+    for (const part of placeholders.flat()) rows += typeof part === "number" ? part : 0;
     if (rows > maxRows) {
       throw new FoveaError(
         "ERR_FOVEA_CONTEXT_LENGTH",
-        `Images 0 to ${index} alone have ${rows} rows; this model's context holds ${maxRows}. Use fewer or smaller images.`,
+        `${name} and what comes before have ${rows} rows; this model's context holds ${maxRows}. Use fewer or smaller ` +
+          "images, or fewer frames.",
       );
     }
+    prepared.placeholders.push(...placeholders);
+  };
+  let index = -1;
+  for (const input of inputs) {
+    signal?.throwIfAborted();
+    if (isVideo(input)) {
+      place(input.placeholders, `Video ${input.index}`);
+      prepared.images.push(...(await prepareVideo(input, { preprocess, resize }, signal)));
+      continue;
+    }
+    index++;
+    const { width, height, data } = await decodeImage(input, { ...limits, index });
+    const cut = family.cut(width, height, index);
+    place([family.placeholder(width, height)], `Image ${index}`);
     let picture = { width, height, data };
     if (cut.pad !== undefined) {
       picture = { width: cut.pad.width, height: cut.pad.height, data: await pad(data, width, height, cut.pad) };
@@ -59,10 +70,12 @@ export async function prepareImages(
       tiles.push({ pixels, width: tile.window.width, height: tile.window.height });
     }
     prepared.images.push(...(cut.isOneImage ? [{ ...joinTiles(tiles), picture: { width, height } }] : tiles));
-    prepared.placeholders.push(placeholder);
-    prepared.sizes.push({ width, height });
   }
   return prepared;
+}
+
+function isVideo(input: ImageInput | ChosenVideo): input is ChosenVideo {
+  return typeof input === "object" && "placeholders" in input;
 }
 
 /** Tiles of one size, one after another. */

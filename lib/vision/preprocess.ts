@@ -23,7 +23,10 @@ export async function loadImagePreprocessor(folder: ModelFolder): Promise<ImageP
         `Supported: ${[...imageFamilies.keys()].join(", ")}.`,
     );
   }
-  return family({ model, processor, preprocessor });
+  const video = isRecord(processor.video_processor)
+    ? processor.video_processor
+    : await readModelJson(folder, "video_preprocessor_config.json");
+  return family({ model, processor, preprocessor, video: video ?? preprocessor });
 }
 
 function missing(folder: string, name: string): FoveaError {

@@ -1,20 +1,18 @@
 // Qwen2-VL, Qwen2.5-VL and Qwen3-VL: a picture keeps its proportions, and its sides become multiples of what the merger takes.
 import { FoveaError } from "../errors.js";
-import type { JsonObject } from "../hub/model-file.js";
-import { isRecord } from "../is-record.js";
 import { checkResized } from "./check-resized.js";
 import { clipMean, clipStd } from "./clip.js";
-import { readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
+import { readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
-
-/** Longest to shortest side of a picture that transformers takes. */
-const maxRatio = 200;
+import { createQwenVideoPreprocessor } from "./qwen-video.js";
+import { readPixelRange } from "./read-pixel-range.js";
+import { maxRatio, smartResize } from "./smart-resize.js";
 
 /** What Qwen2VLImageProcessor of transformers does, and how the processors of these models write an image. */
 export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): ImagePreprocessor {
   const { preprocessor } = config;
   const resizes = readFlag(preprocessor, "do_resize", true);
-  const { min, max } = readPixels(preprocessor);
+  const range = readPixelRange(preprocessor, { min: 56 * 56, max: 28 * 28 * 1280 });
   const patch = readSide(preprocessor.patch_size ?? 14, "patch_size");
   const merge = readSide(preprocessor.merge_size ?? 2, "merge_size");
   const filter = readFilter(preprocessor, "resample", 3);
@@ -34,7 +32,7 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
           " Crop it.",
       );
     }
-    const whole = smartResize(image, unit, min, max);
+    const whole = smartResize(image, unit, range);
     const part = (side: number) => Math.max(1, Math.round((side / unit) * share)) * unit;
     const size = { width: part(whole.width), height: part(whole.height) };
     checkResized(image, size, index);
@@ -53,44 +51,6 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
       return [(size.width / unit) * (size.height / unit)];
     },
     smaller: (smaller) => createQwen2VlPreprocessor(config, smaller),
+    video: createQwenVideoPreprocessor(config, share),
   };
-}
-
-/** Sides that are multiples of `unit`, in the picture's proportions and between so many pixels, as nearly as that goes. */
-function smartResize({ width, height }: Size, unit: number, min: number, max: number): Size {
-  const nearest = { width: roundHalfEven(width / unit) * unit, height: roundHalfEven(height / unit) * unit };
-  const pixels = nearest.width * nearest.height;
-  if (pixels > max) {
-    const shrink = Math.sqrt((height * width) / max);
-    const side = (length: number) => Math.max(unit, Math.floor(length / shrink / unit) * unit);
-    return { width: side(width), height: side(height) };
-  }
-  if (pixels >= min) return nearest;
-  const grow = Math.sqrt(min / (height * width));
-  const side = (length: number) => Math.ceil((length * grow) / unit) * unit;
-  return { width: side(width), height: side(height) };
-}
-
-/** Python's round. */
-function roundHalfEven(value: number): number {
-  const low = Math.floor(value);
-  if (value - low === 0.5) return low % 2 === 0 ? low : low + 1;
-  return Math.round(value);
-}
-
-/** Fewest and most pixels of a resized picture: min_pixels and max_pixels of older files win over "size". */
-function readPixels(config: JsonObject): { min: number; max: number } {
-  const size = isRecord(config.size) ? config.size : {};
-  const read = (old: string, edge: string, fallback: number) => {
-    const key = config[old] != null ? old : edge;
-    return readNumber({ [key]: config[old] ?? size[edge] ?? size[old] }, key, fallback);
-  };
-  const min = read("min_pixels", "shortest_edge", 56 * 56);
-  const max = read("max_pixels", "longest_edge", 28 * 28 * 1280);
-  if (min >= 1 && min <= max) return { min, max };
-  throw new FoveaError(
-    "ERR_FOVEA_MODEL_FORMAT",
-    `preprocessor_config.json: pictures of ${min} to ${max} pixels; expected two numbers from 1, the first not larger. ` +
-      'Check "size", "min_pixels" and "max_pixels".',
-  );
 }

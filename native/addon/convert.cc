@@ -22,6 +22,11 @@ std::vector<ImageInput> to_images(const Napi::Array& array) {
       const Napi::Object picture = object_field(object, "picture");
       images.back().picture = {int_field(picture, "width"), int_field(picture, "height")};
     }
+    if (object.Has("video")) {
+      const Napi::Object video = object_field(object, "video");
+      images.back().frames = int_field(video, "frames");
+      images.back().seconds = number_field(video, "seconds");
+    }
   }
   return images;
 }
@@ -295,6 +300,7 @@ Napi::Object to_js(Napi::Env env, AskReport&& ask) {
     grid.Set("columns", static_cast<double>(ask.raster.grid_columns));
     object.Set("grid", grid);
   }
+  if (ask.raster.moments > 1) object.Set("momentRows", static_cast<double>(ask.raster.moment_rows));
   object.Set("width", static_cast<double>(question.width));
   object.Set("rows", to_float32_array(env, std::move(question.rows)));
   object.Set("places", to_typed_array(env, question.places));
@@ -358,11 +364,13 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   vision.Set("imageSize", static_cast<double>(tower.image_size));
   vision.Set("patchSize", static_cast<double>(tower.patch_size));
   vision.Set("hasClassRow", tower.has_class_row);
+  vision.Set("frames", static_cast<double>(tower.frames));
   vision.Set("isPrunable", model.prunes_in_tower());
   info.Set("tower", vision);
   info.Set("projectorMacsPerRow", static_cast<double>(model.projector->macs_per_row()));
   info.Set("imageRows", static_cast<double>(model.image_rows));
   info.Set("imageTokenId", model.image_token);
+  if (model.video_token >= 0) info.Set("videoTokenId", model.video_token);
   return info;
 }
 

@@ -16,16 +16,18 @@ namespace {
 
 // Tiles of one tower pass: bounds its scratch memory and the time until a cancellation is seen.
 constexpr size_t kTilesPerPass = 4;
-constexpr int64_t kRowsPerPass = 8192;  // but one tile at least
+constexpr int64_t kRowsPerPass = 8192;    // but one tile at least
+constexpr double kMaxPosition = 1 << 24;  // in time; f32 counts exactly as far
 
-// Where the images of a sequence are: runs of image tokens cut into images of their rows. Image i of the sequence is
-// image first_image + i of images.
-std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, const ImageRows& images,
+// Where the images of a sequence are: runs of image or video tokens cut into images of their rows. Image i of the
+// sequence is image first_image + i of images.
+std::vector<Span> find_spans(std::span<const int32_t> ids, const Model& model, const ImageRows& images,
                              size_t first_image) {
   std::vector<Span> spans;
   const auto n = static_cast<int64_t>(ids.size());
   for (int64_t row = 0; row < n;) {
-    if (ids[static_cast<size_t>(row)] != image_token) {
+    const int32_t token = ids[static_cast<size_t>(row)];
+    if (token != model.image_token && token != model.video_token) {
       ++row;
       continue;
     }
@@ -36,7 +38,7 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
     const int64_t count = images.image(image).prompt_rows;
     const int64_t end = std::min(n, row + count);
     const auto begin = ids.begin() + row;
-    const auto got = std::find_if(begin, ids.begin() + end, [&](int32_t id) { return id != image_token; }) - begin;
+    const auto got = std::find_if(begin, ids.begin() + end, [&](int32_t id) { return id != token; }) - begin;
     if (got != count)
       throw Error(ErrorCode::kInvalidArgument, "image " + std::to_string(spans.size()) + " has " + std::to_string(got) +
                                                    " image tokens in a row in input_ids; this model makes " +
@@ -48,9 +50,9 @@ std::vector<Span> find_spans(std::span<const int32_t> ids, int32_t image_token, 
   return spans;
 }
 
-// Where the rows of an unpruned prompt of n rows stand. On grids, a picture begins one beyond all rows before it, and
-// its rows count up from there, down and across.
-std::vector<Position> prompt_positions(int64_t n, std::span<const Span> spans, const ImageRows& images, bool on_grids) {
+// Where the rows of an unpruned prompt of n rows stand. On grids, an image begins where text would, and its rows count
+// up from there, in time, down and across.
+std::vector<Position> prompt_positions(int64_t n, std::span<Span> spans, const ImageRows& images, bool on_grids) {
   std::vector<Position> positions;
   positions.reserve(static_cast<size_t>(n));
   int32_t next = 0;
@@ -58,12 +60,19 @@ std::vector<Position> prompt_positions(int64_t n, std::span<const Span> spans, c
     while (std::ssize(positions) < end) positions.emplace_back(next++);
   };
   if (on_grids) {
-    for (const Span& span : spans) {
+    for (Span& span : spans) {
       line_until(span.begin);
-      const auto columns = static_cast<int32_t>(images.image(static_cast<size_t>(span.image)).taps.raster.columns);
-      for (int32_t place = 0; place < span.count; ++place)
-        positions.emplace_back(next, next + place / columns, next + place % columns);
-      next = next_position(std::span(positions).subspan(static_cast<size_t>(span.begin)));
+      span.start = next;
+      const auto image = static_cast<size_t>(span.image);
+      const Raster& raster = images.image(image).taps.raster;
+      const auto columns = static_cast<int32_t>(raster.columns);
+      const auto of_moment = static_cast<int32_t>(raster.moments > 1 ? raster.moment_rows : span.count);
+      for (int32_t row = 0; row < span.count; ++row) {
+        const auto time = static_cast<int32_t>(static_cast<float>(row / of_moment) * images.moment_step(image));
+        const int32_t place = row % of_moment;
+        positions.emplace_back(next + time, next + place / columns, next + place % columns);
+      }
+      next = next_text_position(std::span(positions).subspan(static_cast<size_t>(span.begin)));
     }
   }
   line_until(n);
@@ -138,6 +147,43 @@ std::shared_ptr<EncodedImage> arrange(Ops& ops, const AnyRes& any_res, const Arr
   return image;
 }
 
+// The moments of a video as one image.
+std::shared_ptr<EncodedImage> in_time(Ops& ops, std::span<const std::shared_ptr<EncodedImage>> moments) {
+  const int64_t rows = moments[0]->prompt_rows, n_rows = std::ssize(moments) * rows;
+  auto video = std::make_shared<EncodedImage>();
+  video->prompt_rows = n_rows;
+  video->kept.resize(static_cast<size_t>(n_rows));
+  std::iota(video->kept.begin(), video->kept.end(), 0);
+  const Tensor projected = video->projected.resize(ops, {n_rows, moments[0]->projected.view().row_elements()});
+  video->taps.raster = moments[0]->taps.raster;
+  video->taps.raster.moments = std::ssize(moments);
+  video->taps.raster.moment_rows = rows;
+  for (int64_t i = 0; i < std::ssize(moments); ++i) {
+    const EncodedImage& moment = *moments[static_cast<size_t>(i)];
+    ops.copy(moment.projected.view(), projected.slice(i * rows, rows));
+    for (const auto& [tap, value] : moment.taps.values) {
+      TapValue& all = video->taps.values[tap];
+      all.width = value.width;
+      all.numbers.insert(all.numbers.end(), value.numbers.begin(), value.numbers.end());
+    }
+  }
+  video->reports = moments[0]->reports;
+  for (StageReport& report : video->reports)
+    report.images = {{n_rows, n_rows, report.keep_lists ? video->kept : std::vector<int32_t>()}};
+  return video;
+}
+
+// How far apart moments of a video stand. Throws kInvalidArgument for seconds that no positions are left for.
+float step_of_moments(const Model& model, const ImageInput& image, int64_t n_moments) {
+  if (model.tokens_per_second == 0) return 1;
+  const float step = model.tokens_per_second * static_cast<float>(image.seconds);
+  if (!(step >= 0) || step * static_cast<double>(n_moments) > kMaxPosition)
+    throw Error(ErrorCode::kInvalidArgument, "a video of " + std::to_string(n_moments) + " moments that are " +
+                                                 std::to_string(image.seconds) +
+                                                 " seconds apart is too long; check its frames per second");
+  return step;
+}
+
 // Copies rows to an earlier place of the same memory, which they may overlap.
 void move_up(Ops& ops, const Tensor& rows, const Tensor& to) {
   for (int64_t row = 0; row < rows.rows(); ++row) ops.copy(rows.slice(row, 1), to.slice(row, 1));
@@ -158,17 +204,24 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   for (size_t i = 0; i < images.size(); ++i) {
     const ImageInput& image = images[i];
     const int64_t tile_rows = model.tower->rows_of(image.width, image.height);
-    const int64_t size = 3 * image.width * image.height, held = std::ssize(image.pixels);
-    const int64_t n_tiles = model.any_res ? held / size : 1;
-    if (n_tiles < 1 || held != n_tiles * size)
-      throw Error(ErrorCode::kInvalidArgument, "pixel_values do not hold 3 x height x width numbers per image");
+    const int64_t frames = image.frames == 1 ? 1 : model.tower->facts().frames;
+    if (image.frames < 1 || (image.frames > 1 && frames == 1) || image.frames % frames != 0)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "an image has " + std::to_string(image.frames) + " frames; this model takes " +
+                      (frames == 1 ? "pictures" : "multiples of " + std::to_string(frames)) + " only");
+    const int64_t size = 3 * frames * image.width * image.height, held = std::ssize(image.pixels);
+    const int64_t n_tiles = model.any_res ? held / size : image.frames / frames;
+    if (n_tiles < 1 || held / size != n_tiles || held % size != 0)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "pixel_values do not hold 3 x height x width numbers per image or frame");
+    moment_steps_.push_back(image.frames > 1 ? step_of_moments(model, image, n_tiles) : 0);
     if (model.any_res) arrangements.push_back(model.any_res->arrange(n_tiles, image.picture));
     n_rows += n_tiles * tile_rows;
     n_tiles_ += n_tiles;
     if (may_cache(i)) images_[i] = cache.find(key_of(i));
     if (images_[i]) ++cached_;
     for (int64_t tile = 0; tile < n_tiles && !images_[i]; ++tile)
-      tiles.push_back({i, image.pixels.data() + tile * size, image.width, image.height, tile + 1 == n_tiles});
+      tiles.push_back({i, image.pixels.data() + tile * size, frames, image.width, image.height, tile + 1 == n_tiles});
   }
   if (keep_features) features_ = features_memory_.resize(ops, {n_rows, model.tower->d_features()});
   const int64_t squares = model.projector->fold() * model.projector->fold();
@@ -179,7 +232,8 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
     const int64_t rows_each = model.tower->rows_of(tiles[first].width, tiles[first].height);
     size_t n = 1;  // tiles of the same size in this pass
     while (n < kTilesPerPass && (static_cast<int64_t>(n) + 1) * rows_each <= kRowsPerPass && first + n < tiles.size() &&
-           tiles[first + n].width == tiles[first].width && tiles[first + n].height == tiles[first].height)
+           tiles[first + n].width == tiles[first].width && tiles[first + n].height == tiles[first].height &&
+           tiles[first + n].frames == tiles[first].frames)
       ++n;
     const int64_t pass_rows = static_cast<int64_t>(n) * rows_each;
     const Tensor features = keep_features ? features_.slice(row, pass_rows)
@@ -192,7 +246,9 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
       if (!tiles[first].is_last) continue;
       const size_t image = tiles[first].image;
       const auto of_image = std::span(encoded).subspan(first_tile, first + 1 - first_tile);
-      images_[image] = model.any_res ? arrange(ops, *model.any_res, arrangements[image], of_image) : of_image[0];
+      images_[image] = model.any_res         ? arrange(ops, *model.any_res, arrangements[image], of_image)
+                       : of_image.size() > 1 ? in_time(ops, of_image)
+                                             : of_image[0];
       std::fill(of_image.begin(), of_image.end(), nullptr);  // a picture's rows need not be there twice
       first_tile = first + 1;
       if (may_cache(image)) cache.insert(key_of(image), images_[image]);
@@ -220,7 +276,7 @@ bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const Low
   Ops& ops = *model.ops;
   const auto n = static_cast<int64_t>(tiles.size());
   const int64_t image_rows = features.rows() / n;
-  const Tensor batch = pixels_.resize(ops, {n, 3, tiles[0].height, tiles[0].width});
+  const Tensor batch = pixels_.resize(ops, {n, 3 * tiles[0].frames, tiles[0].height, tiles[0].width});
   for (int64_t i = 0; i < n; ++i) ops.copy_from_host(tiles[static_cast<size_t>(i)].pixels, batch.slice(i, 1));
   const TowerFacts facts = model.tower->facts();
   const int64_t fold = model.projector->fold();
@@ -297,7 +353,7 @@ size_t append_sequence(Model& model, std::span<const int32_t> ids, const ImageRo
                        Positions positions, const Tensor& memory, const Tensor& planes, RowStream& stream) {
   Sequence sequence;
   sequence.begin = static_cast<int64_t>(stream.positions.size());
-  sequence.spans = find_spans(ids, model.image_token, images, first_image);
+  sequence.spans = find_spans(ids, model, images, first_image);
   stream.on_grids = !model.decoder->config().rope_axes.empty();
   const std::vector<Position> places = prompt_positions(std::ssize(ids), sequence.spans, images, stream.on_grids);
   std::vector<int32_t> text;  // ids of the rows that are left

@@ -28,6 +28,8 @@ class ImageRows {
   const EncodedImage& image(size_t index) const { return *images_[index]; }
   // Of the plan's stages inside the tower, for images [first, first + n): one report per stage.
   std::vector<StageReport> reports(size_t first, size_t n) const;
+  // Of a video: how far apart in position moments that the tower sees are.
+  float moment_step(size_t index) const { return moment_steps_[index]; }
   std::vector<TapValues> taps() const;          // per image
   int64_t prompt_rows() const;                  // of all images
   int64_t n_tiles() const { return n_tiles_; }  // of all images
@@ -38,10 +40,11 @@ class ImageRows {
   const Tensor& all_projected() const { return projected_; }  // (rows of all images, d_model)
 
  private:
-  // What the tower sees at once: an image, or one of those that it is arranged from.
+  // What the tower sees at once: an image, one of those that it is arranged from, or a moment of a video.
   struct Tile {
     size_t image;         // of the request
-    const float* pixels;  // (3, height, width)
+    const float* pixels;  // (3 * frames, height, width)
+    int64_t frames;       // above 1: of a video
     int64_t width, height;
     bool is_last;  // of its image
   };
@@ -53,6 +56,7 @@ class ImageRows {
   DeviceArray features_memory_, projected_memory_, pixels_, pass_features_;
   Tensor features_, projected_;
   std::vector<std::shared_ptr<const EncodedImage>> images_;
+  std::vector<float> moment_steps_;
   int64_t n_tiles_ = 0;
   int64_t cached_ = 0;
   double select_ms_ = 0;

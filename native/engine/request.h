@@ -16,14 +16,16 @@
 
 namespace fovea {
 
-// One image, normalised: a picture, one tile of it, or a picture in all its tiles where these are arranged as one span
-// (Model::any_res).
+// One image, normalised: a picture, one tile of it, a picture in all its tiles where these are arranged as one span
+// (Model::any_res), or frames of a video, of which the tower takes TowerFacts::frames at a time.
 struct ImageInput {
-  std::vector<float> pixels;  // (3, height, width), or (n_tiles, 3, height, width)
+  std::vector<float> pixels;  // (3, height, width), or (n_tiles, 3, height, width), or (frames, 3, height, width)
   int64_t width = 0;
   int64_t height = 0;
   std::string key{};  // of its content and what the plan does to it in the tower, for ImageCache; "": not to be cached
   PictureSize picture{};  // of a picture in tiles
+  int64_t frames = 1;     // above 1: of a video
+  double seconds = 0;     // of a video: from one moment that the tower sees to the next
 };
 
 struct GenerateRequest {

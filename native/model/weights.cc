@@ -130,20 +130,25 @@ std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int
   return pack({take(name, {n, c, p, p}, blocks_as()).tensor.reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
 }
 
-std::unique_ptr<PackedMatrix> Weights::still_patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t t,
-                                                          int64_t p) {
+PatchMatrices Weights::patch_matrices(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p) {
   const int64_t area = p * p;
   const HeldTensor held = take(name, {n, c, t, p, p}, DType::kF32);
   const std::vector<float> frames = host_copy(ops_, widened(held.tensor.reshape_rows({c * t * area}), name).view());
-  std::vector<float> sums(static_cast<size_t>(n * c * area), 0.0F);
+  std::vector<float> sums(static_cast<size_t>(n * c * area), 0.0F), apart(frames.size());
   for (size_t i = 0; i < frames.size(); ++i) {
     const auto place = static_cast<int64_t>(i);
+    const int64_t row = place / (c * t * area), channel = place / (t * area) % c, frame = place / area % t;
     sums[static_cast<size_t>(place / (t * area) * area + place % area)] += frames[i];
+    apart[static_cast<size_t>(((row * t + frame) * c + channel) * area + place % area)] = frames[i];
   }
-  const Tensor parts[] = {Tensor(sums.data(), DType::kF32, Device::kCpu, {n, c * area})};
-  auto packed = ops_.pack(parts, DType::kF32);
-  bytes_ += static_cast<int64_t>(packed->bytes());
-  return packed;
+  const auto packed = [&](std::vector<float>& numbers) {
+    const Tensor parts[] = {
+        Tensor(numbers.data(), DType::kF32, Device::kCpu, {n, static_cast<int64_t>(numbers.size()) / n})};
+    auto matrix = ops_.pack(parts, DType::kF32);
+    bytes_ += static_cast<int64_t>(matrix->bytes());
+    return matrix;
+  };
+  return {packed(sums), packed(apart)};
 }
 
 std::unique_ptr<PackedMatrix> Weights::transposed(const std::string& name, int64_t k, int64_t n) {

@@ -15,6 +15,12 @@
 
 namespace fovea {
 
+// A convolution over t frames as matrices, in f32 whatever other weights are in: rounding sums would change them.
+struct PatchMatrices {
+  std::unique_ptr<PackedMatrix> still;   // (n, c * p * p), the sum over frames, for a picture that stands still
+  std::unique_ptr<PackedMatrix> moving;  // (n, t * c * p * p), for frames of a video
+};
+
 class Weights {
  public:
   // How coarse the quantising dtypes may make a matrix.
@@ -50,9 +56,8 @@ class Weights {
                                         Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
-  // The convolution (n, c, t, p, p) of pictures that stand still for t frames: as a matrix (n, c * p * p), the sum over
-  // frames. In f32, whatever the others are in, because rounding the sum would change it.
-  std::unique_ptr<PackedMatrix> still_patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p);
+  // The convolution (n, c, t, p, p) of t frames.
+  PatchMatrices patch_matrices(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p);
   // (k, n) packed as if it were (n, k): what rows are multiplied by from the right.
   std::unique_ptr<PackedMatrix> transposed(const std::string& name, int64_t k, int64_t n);
   // The rows of one (parts * n_each, k), packed apart.

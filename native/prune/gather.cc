@@ -43,7 +43,7 @@ void compact(std::vector<T>& values, int64_t begin, std::span<const int32_t> row
 
 }  // namespace
 
-void compact_positions(RowStream& stream, const Sequence& sequence) {
+void compact_positions(RowStream& stream, Sequence& sequence) {
   const auto positions =
       std::span(stream.positions).subspan(static_cast<size_t>(sequence.begin), static_cast<size_t>(sequence.count));
   int32_t next = 0;
@@ -52,15 +52,13 @@ void compact_positions(RowStream& stream, const Sequence& sequence) {
     for (; row < static_cast<size_t>(end); ++row) positions[row] = next++;
   };
   if (stream.on_grids) {
-    for (const Span& span : sequence.spans) {
+    for (Span& span : sequence.spans) {
       line_until(span.begin);
       const auto image = positions.subspan(row, static_cast<size_t>(span.count));
       row += image.size();
-      const int32_t begin = next;
-      for (Position& position : image) {
-        position = position.moved(begin - position.time);
-        next = std::max(next, position.last() + 1);
-      }
+      for (Position& position : image) position = position.moved(next - span.start);
+      span.start = next;
+      next = std::max(next, next_text_position(image));
     }
   }
   line_until(sequence.count);

@@ -16,9 +16,9 @@ enum class Positions {
   kOriginal,  // unchanged, with gaps
 };
 
-// Renumbers the rows of a sequence as Positions::kCompact says. On grids, every row keeps its place in its picture; the
-// picture begins, as it does in a prompt that nothing was dropped from, one beyond all rows before it.
-void compact_positions(RowStream& stream, const Sequence& sequence);
+// Renumbers the rows of a sequence as Positions::kCompact says. On grids, every row keeps its place in its image; the
+// image begins, as it does in a prompt that nothing was dropped from, where text behind all rows before it would.
+void compact_positions(RowStream& stream, Sequence& sequence);
 
 // Keeps, of each of these spans of one sequence, the rows in keep_lists[span] (ascending, counted from the span's first
 // row), and every row outside the spans. Compacts hidden rows, positions, origins, spans and the sequences behind this

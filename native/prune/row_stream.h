@@ -20,6 +20,7 @@ struct Span {
   int64_t origin_begin = 0;  // first row in the unpruned prompt
   int64_t decoder_rows = 0;  // rows that entered decoder layer 0
   bool is_joined = false;    // nothing stood between it and the span before it in the unpruned prompt
+  int32_t start = 0;         // on grids: where the image's own places count from, on every axis
 };
 
 struct Sequence {
@@ -65,7 +66,7 @@ struct RowStream {
   // past, the row itself.
   std::vector<uint8_t> bypass{};
   std::vector<float> gains{};
-  // Visual rows stand on the grid of their picture, whose first place has its time on every axis (M-RoPE).
+  // Visual rows stand on the grid of their image, which begins at Span::start on every axis (M-RoPE).
   bool on_grids = false;
   // Empty, or (n_rows, n_planes * d_model): plane l is added to the rows behind decoder layer l (DeepStack); zeros for
   // text.
@@ -76,6 +77,14 @@ struct RowStream {
 inline int32_t next_position(std::span<const Position> positions) {
   int32_t next = 0;
   for (const Position& position : positions) next = std::max(next, position.last() + 1);
+  return next;
+}
+
+// The position of text behind rows of an image: one beyond them across the picture. How long a video is does not
+// matter, as in transformers.
+inline int32_t next_text_position(std::span<const Position> positions) {
+  int32_t next = 0;
+  for (const Position& position : positions) next = std::max(next, position.across() + 1);
   return next;
 }
 

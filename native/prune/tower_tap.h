@@ -39,6 +39,9 @@ struct Raster {
   // at the end of a line among them.
   int64_t grid_first = 0;
   int64_t grid_columns = 0;  // 0: there is none
+  // Of a video: how many pictures follow one another, and the rows of each.
+  int64_t moments = 1;
+  int64_t moment_rows = 0;
 
   // Rows [first, end) that lie in lines of `columns`. Rows of different parts are no neighbours.
   struct Part {
@@ -46,6 +49,11 @@ struct Raster {
   };
   std::vector<Part> parts() const {
     constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
+    if (moments > 1) {
+      std::vector<Part> parts;
+      for (int64_t i = 0; i < moments; ++i) parts.push_back({i * moment_rows, (i + 1) * moment_rows, columns});
+      return parts;
+    }
     if (grid_columns == 0) return {{first, kEnd, columns}};
     return {{first, grid_first, columns}, {grid_first, kEnd, grid_columns}};
   }

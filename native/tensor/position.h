@@ -21,7 +21,8 @@ struct Position {
   bool operator==(const Position&) const = default;
 
   int32_t on(Axis axis) const { return axis == Axis::kTime ? time : axis == Axis::kHeight ? height : width; }
-  int32_t last() const { return std::max({time, height, width}); }
+  int32_t last() const { return std::max(time, across()); }
+  int32_t across() const { return std::max(height, width); }
   Position moved(int32_t by) const { return {time + by, height + by, width + by}; }
 };
 

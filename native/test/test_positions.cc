@@ -22,6 +22,8 @@ struct Grids {
     stream.positions = {0,         1,  // the other prompt
                         0,         1, {2, 2, 2}, {2, 2, 3}, {2, 2, 4}, {2, 3, 2}, {2, 3, 3},
                         {2, 3, 4}, 5, {6, 6, 6}, {6, 7, 6}, {6, 8, 6}, 9};
+    stream.sequences[1].spans[0].start = 2;
+    stream.sequences[1].spans[1].start = 6;
   }
 };
 
@@ -29,12 +31,38 @@ std::vector<Axis> axes_of(const std::string& config, bool interleaved = false) {
   return rope_axes(parse_json(config, "config.json"), 16, {{2, 3, 3}, interleaved});
 }
 
+// A word, a video of three moments of 2 x 1 that are 5 apart in time, two words.
+struct Video {
+  std::unique_ptr<Ops> ops = make_cpu_ops(1, "auto");
+  TestStream made{*ops, 4, {{9, {{1, 6}}}}};
+  RowStream& stream = made.stream;
+
+  Video() {
+    stream.on_grids = true;
+    stream.positions = {0, {1, 1, 1}, {1, 2, 1}, {6, 1, 1}, {6, 2, 1}, {11, 1, 1}, {11, 2, 1}, 3, 4};
+    stream.sequences[0].spans[0].start = 1;
+  }
+};
+
 }  // namespace
+
+TEST("Text behind a video stands one beyond it across the picture, the next token one beyond it in time") {
+  Video video;
+  const Places before = video.stream.positions;
+  compact_positions(video.stream, video.stream.sequences[0]);
+  CHECK(video.stream.positions == before);
+  CHECK_EQ(next_position(before), 12);
+  CHECK_EQ(next_text_position(std::span(before).first(7)), 3);
+  // The word before it stays, the first moment goes, and of the others the lower rows.
+  gather(*video.ops, video.stream, 0, std::vector<std::vector<int32_t>>{{2, 4}}, Positions::kCompact);
+  CHECK(video.stream.positions == Places({0, {6, 1, 1}, {11, 1, 1}, 2, 3}));
+  CHECK_EQ(video.stream.sequences[0].spans[0].start, 1);
+}
 
 TEST("On grids, compaction renumbers nothing where nothing left") {
   Grids grids;
   const Places before = grids.stream.positions;
-  for (const Sequence& sequence : grids.stream.sequences) compact_positions(grids.stream, sequence);
+  for (Sequence& sequence : grids.stream.sequences) compact_positions(grids.stream, sequence);
   CHECK(grids.stream.positions == before);
 }
 

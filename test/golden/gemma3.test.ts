@@ -153,7 +153,7 @@ describe("Gemma 3 as transformers runs it", () => {
     const inputs = inputsOf(key);
     const answers: number[] = [];
     for await (const event of model.stream({ messages: messagesOf(pictures), maxTokens: 20, logprobs: 0 })) {
-      if (event.type === "token") answers.push(event.id);
+      if (event.type === "text-delta") answers.push(...event.tokens.map(({ id }) => id));
     }
     const ids = Int32Array.from([...inputs.input_ids.data, ...answers.slice(0, -1)]);
     const { logits } = await model.forward(

@@ -61,7 +61,7 @@ describe("pixels as transformers' image processor prepares them, at most 1/255 o
 
 describe("geometry", () => {
   const clip = (preprocessor: object) =>
-    createClipPreprocessor({ preprocessor: { ...preprocessor }, processor: { patch_size: 14 }, model: {} });
+    createClipPreprocessor({ preprocessor: { ...preprocessor }, processor: { patch_size: 14 }, model: {}, video: {} });
 
   it("resizes to the sizes of transformers", () => {
     expect(golden.resizes.length).toBeGreaterThan(500);

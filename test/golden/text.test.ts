@@ -5,7 +5,7 @@ import { loadChatTemplate } from "../../lib/text/chat-template.js";
 import { Detokenizer } from "../../lib/text/detokenizer.js";
 import { encodeChat } from "../../lib/text/encode-chat.js";
 import { expandImages } from "../../lib/text/expand-images.js";
-import type { TemplateMessage } from "../../lib/text/messages.js";
+import type { TemplateMessage } from "../../lib/text/template-message.js";
 import { loadTokenizer } from "../../lib/text/tokenizer.js";
 
 interface Recording {
@@ -57,7 +57,7 @@ describe("conversations as transformers' LlavaProcessor writes them", () => {
       const ids = encodeChat(tokenizer, template, messages, { addGenerationPrompt });
       const imageToken = tokenizer.idOf("<image>") as number;
       const rows = ids.filter((id) => id === imageToken).map(() => [256]);
-      expect([...expandImages(ids, imageToken, rows, () => [])]).toEqual(golden.inputIds);
+      expect([...expandImages(ids, [imageToken], rows, () => [])]).toEqual(golden.inputIds);
     },
   );
 });

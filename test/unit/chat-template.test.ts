@@ -103,7 +103,7 @@ describe("messages", () => {
         ],
       },
     ]);
-    expect(parsed.images).toEqual(["a.png", "data:image/png;base64,AA==", bytes]);
+    expect(parsed.media).toEqual([{ image: "a.png" }, { image: "data:image/png;base64,AA==" }, { image: bytes }]);
     expect(parsed.messages).toEqual([
       { role: "user", content: [{ type: "image" }, { type: "text", text: "one" }] },
       { role: "assistant", content: "two" },
@@ -133,7 +133,7 @@ describe("messages", () => {
       ],
       { images: ["x", "y"] },
     );
-    expect(parsed.images).toEqual(["first", "second", "x", "y", "last"]);
+    expect(parsed.media).toEqual(["first", "second", "x", "y", "last"].map((image) => ({ image })));
     expect(parsed.messages[1]?.content).toEqual([
       { type: "image" },
       { type: "image" },
@@ -169,7 +169,7 @@ describe("messages", () => {
   it("with too many images or images without a place are refused", () => {
     const many = Array.from({ length: 65 }, () => ({ type: "image" as const, image: "x" }));
     expect(() => parseMessages([{ role: "user", content: many }])).toThrow(/65 images .* at most 64/);
-    expect(parseMessages([{ role: "user", content: many }], { maxImages: 65 }).images).toHaveLength(65);
+    expect(parseMessages([{ role: "user", content: many }], { maxImages: 65 }).media).toHaveLength(65);
     expect(() => parseMessages([{ role: "system", content: "x" }], { images: ["a"] })).toThrow(/no user message/);
     expect(() => parseMessages([{ role: "user", content: "x" }], { images: [7 as never] })).toThrow(/images\[0\]/);
   });

@@ -29,6 +29,7 @@ export const fakeInfo: ModelInfo = {
     imageSize: 224,
     patchSize: 14,
     hasClassRow: true,
+    frames: 1,
     isPrunable: true,
   },
   projectorMacsPerRow: 131_072,

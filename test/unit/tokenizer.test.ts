@@ -126,20 +126,22 @@ describe("expandImages", () => {
       encoded.push(text);
       return [...text].map((letter) => letter.charCodeAt(0));
     };
-    expect([...expandImages([1, 3, 2], 3, [["A", 2, "BC", 1, "A"]], encode)]).toEqual([1, 65, 3, 3, 66, 67, 3, 65, 2]);
+    expect([...expandImages([1, 3, 2], [3], [["A", 2, "BC", 1, "A"]], encode)]).toEqual([
+      1, 65, 3, 3, 66, 67, 3, 65, 2,
+    ]);
     expect(encoded).toEqual(["A", "BC"]);
   });
   it("writes one id per visual row", () => {
-    expect([...expandImages([1, 3, 7, 3, 8], 3, [[2], [4]], noText)]).toEqual([1, 3, 3, 7, 3, 3, 3, 3, 8]);
-    expect([...expandImages([1, 2], 3, [], noText)]).toEqual([1, 2]);
+    expect([...expandImages([1, 3, 7, 3, 8], [3], [[2], [4]], noText)]).toEqual([1, 3, 3, 7, 3, 3, 3, 3, 8]);
+    expect([...expandImages([1, 2], [3], [], noText)]).toEqual([1, 2]);
   });
   it("refuses a prompt whose placeholders and images differ", () => {
     for (const rows of [[], [[1], [1]]]) {
-      expect(() => expandImages([1, 3], 3, rows, noText)).toThrow(/1 image placeholders for (0|2) images/);
+      expect(() => expandImages([1, 3], [3], rows, noText)).toThrow(/1 image placeholders for (0|2) images/);
     }
   });
   it("refuses absurd lengths before allocating", () => {
-    expect(() => expandImages([3, 3], 3, [[2 ** 31], [2 ** 31]], noText)).toThrow(/rows/);
+    expect(() => expandImages([3, 3], [3], [[2 ** 31], [2 ** 31]], noText)).toThrow(/rows/);
   });
 });
 

@@ -21,20 +21,24 @@ type SamplingOptions = Pick<
 
 interface AskOptions extends PlanOptions, SamplingOptions, ModelOptions {
   image?: string[];
+  video?: string[];
+  videoFps?: number;
   json?: boolean;
   keepLists?: boolean;
   show?: string;
 }
 
-/** Adds `fovea ask`: one question about one or several images. */
+/** Adds `fovea ask`: one question about one or several images or videos. */
 export function addAskCommand(program: Command, context: CliContext): void {
   const command = program
     .command("ask")
     .summary("ask a question about an image")
     .description("Asks a question about an image, streams the answer, and says what was dropped and how long it took.")
-    .argument("<image>", "path of a JPEG, PNG, WebP or GIF file")
-    .argument("<question>", "in plain words")
+    .argument("<image>", "path of a JPEG, PNG, WebP or GIF file; left out where --video is given")
+    .argument("[question]", "in plain words")
     .option("--image <path>", "one more image, after the first (repeatable)", collect)
+    .option("--video <path>", "a video, as GIF or animated WebP, after the images (repeatable)", collect)
+    .option("--video-fps <n>", "frames a second to see of videos, rather than as the model's settings say", parseNumber)
     .addOption(modelOption())
     .addOption(mmprojOption());
   addPlanOptions(command)
@@ -52,13 +56,18 @@ export function addAskCommand(program: Command, context: CliContext): void {
     .option("--keep-lists", "with --json: the rows that every stage kept")
     .option("--show <file.png>", "draw which patches every stage kept")
     .addHelpText("after", methodsHelp)
-    .action((image: string, question: string, options: AskOptions) => ask(image, question, options, context));
+    .action((first: string, second: string | undefined, options: AskOptions) => {
+      const { image = [], video = [] } = options;
+      if (second === undefined && video.length === 0) command.error("error: missing required argument 'question'");
+      const [images, question] = second === undefined ? [image, first] : [[first, ...image], second];
+      return ask(userMessage(images, video, options.videoFps, question), options, context);
+    });
 }
 
-async function ask(image: string, question: string, options: AskOptions, context: CliContext): Promise<void> {
+async function ask(message: Message, options: AskOptions, context: CliContext): Promise<void> {
   const { out, err, signal, colours } = context;
   const plan = await readPlan(options);
-  const messages = [userMessage([image, ...(options.image ?? [])], question)];
+  const messages = [message];
   const model = await context.engine.loadModel(options.model, given(options, ["mmproj", "dtype", "threads"]));
   try {
     const reply = await answer(model, messages, plan, options, context);
@@ -72,9 +81,16 @@ async function ask(image: string, question: string, options: AskOptions, context
   }
 }
 
-function userMessage(images: string[], question: string): Message {
-  const parts = images.map((image) => ({ type: "image" as const, image }));
-  return { role: "user", content: [...parts, { type: "text", text: question }] };
+function userMessage(images: string[], videos: string[], fps: number | undefined, question: string): Message {
+  const sample = fps === undefined ? {} : { sample: { fps } };
+  return {
+    role: "user",
+    content: [
+      ...images.map((image) => ({ type: "image" as const, image })),
+      ...videos.map((video) => ({ type: "video" as const, video, ...sample })),
+      { type: "text", text: question },
+    ],
+  };
 }
 
 /** Generates, writing the text as it comes unless JSON is wanted. */

@@ -34,4 +34,6 @@ export interface PromptShape {
   images: readonly number[];
   /** Tiles that each image is arranged from; none where every image goes through the tower as it is. */
   tiles?: readonly number[];
+  /** Moments of a video that each image goes through the tower in; none where there is no video. */
+  moments?: readonly number[];
 }

@@ -48,7 +48,7 @@ export function traceRows(
   stages: readonly StagePlace[],
   rowsAfter: (i: number, image: ImageTrace) => number,
   skip: LoweredPlan["skip"],
-  { textRows, images, tiles }: PromptShape,
+  { textRows, images, tiles, moments }: PromptShape,
   facts: CostFacts,
 ): RowTrace {
   const traces = images.map((rows, image) => ({ image, rows, decoderRows: rows }));
@@ -85,6 +85,15 @@ export function traceRows(
     for (const [i, { rows }] of traces.entries()) {
       trace.tower[i]?.push({ attention: attention[i] as number, ffn: rows * each + outside });
     }
+  }
+  if (moments !== undefined) {
+    // Moments of a video go through the tower apart, and nothing leaves it.
+    trace.tower = trace.tower.flatMap((layers, i) => {
+      const n = moments[i] as number;
+      return Array<LayerRows[]>(n).fill(
+        layers.map(({ attention, ffn }) => ({ attention: attention / n, ffn: ffn / n })),
+      );
+    });
   }
   runWhile(({ hook }) => hook === "vision-out");
   trace.projected = total();

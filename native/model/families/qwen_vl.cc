@@ -16,7 +16,10 @@ struct Generation {
   QwenTowerConfig (*vision_config)(const Json&);
   LlamaDefaults defaults;
   RopeSections sections;
+  bool keeps_time = false;  // moments of a video stand as far apart as they are in seconds
 };
+
+constexpr int64_t kMaxTokensPerSecond = 1000;
 
 constexpr LlamaDefaults kQwen2Defaults{.n_layers = 80,
                                        .d_model = 8192,
@@ -66,6 +69,11 @@ void load(Model& model, const Json& config, const LoadOptions& options, const Ge
       *model.ops, decoder, llama_weights(weights, decoder, text_config, prefix, tied, "lm_head.weight"));
   model.image_token =
       static_cast<int32_t>(bounded(config, "image_token_id", 151655, 0, std::numeric_limits<int32_t>::max()));
+  model.video_token =
+      static_cast<int32_t>(bounded(config, "video_token_id", 151656, 0, std::numeric_limits<int32_t>::max()));
+  if (generation.keeps_time)
+    model.tokens_per_second = static_cast<float>(
+        bounded(config.required_object("vision_config"), "tokens_per_second", 4, 1, kMaxTokensPerSecond));
   model.image_rows = model.tower->facts().rows / (tower.fold * tower.fold);
   model.parameters = weights.parameters();
   model.weight_bytes = weights.bytes();
@@ -79,7 +87,7 @@ void load_qwen2_vl(Model& model, const Json& config, const LoadOptions& options)
 }
 
 void load_qwen2_5_vl(Model& model, const Json& config, const LoadOptions& options) {
-  load(model, config, options, {"qwen2_5_vl", qwen2_5_vision_config, kQwen2Defaults, {{16, 24, 24}, false}});
+  load(model, config, options, {"qwen2_5_vl", qwen2_5_vision_config, kQwen2Defaults, {{16, 24, 24}, false}, true});
 }
 
 void load_qwen3_vl(Model& model, const Json& config, const LoadOptions& options) {

@@ -1,4 +1,4 @@
-// Qwen2-VL, Qwen2.5-VL and Qwen3-VL (Qwen2VLForConditionalGeneration and so on), pictures: a tower for pictures of any
+// Qwen2-VL, Qwen2.5-VL and Qwen3-VL (Qwen2VLForConditionalGeneration and so on): a tower for pictures and videos of any
 // size, a merger of squares of patches, and a Qwen2 or Qwen3 decoder whose positions are places in time, height and
 // width (M-RoPE).
 #pragma once

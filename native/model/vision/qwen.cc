@@ -98,7 +98,7 @@ QwenTowerWeights qwen_tower_weights(Weights& weights, const QwenTowerConfig& c, 
   const int64_t d = c.d_model;
   const bool is_qwen3 = c.table_side > 0;
   QwenTowerWeights w;
-  w.patch = weights.still_patch_matrix(prefix + "patch_embed.proj.weight", d, 3, c.frames, c.patch_size);
+  w.patch = weights.patch_matrices(prefix + "patch_embed.proj.weight", d, 3, c.frames, c.patch_size);
   w.patch_bias = weights.vector_if(c.patch_bias, prefix + "patch_embed.proj.bias", d);
   if (is_qwen3) w.positions = weights.host_rows(prefix + "pos_embed.weight", c.table_side * c.table_side, d);
   for (int i = 0; i < c.n_layers; ++i) {

@@ -31,8 +31,14 @@ QwenTower::QwenTower(Ops& ops, QwenTowerConfig config, QwenTowerWeights weights)
 
 TowerFacts QwenTower::facts() const {
   const int64_t side = kUsualSquares * config_.fold;
-  return {config_.n_layers, config_.d_model,           config_.n_heads,    config_.d_ff,
-          side * side,      side * config_.patch_size, config_.patch_size, /*has_class_row=*/false};
+  return {.n_layers = config_.n_layers,
+          .d_model = config_.d_model,
+          .n_heads = config_.n_heads,
+          .d_ff = config_.d_ff,
+          .rows = side * side,
+          .image_size = side * config_.patch_size,
+          .patch_size = config_.patch_size,
+          .frames = config_.frames};
 }
 
 int64_t QwenTower::rows_of(int64_t width, int64_t height) const {
@@ -73,14 +79,15 @@ bool QwenTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
   return true;
 }
 
-// (n_images, 3, height, width) to rows (n_images * n_patches, d_model), each at its place in the picture.
+// (n_images, 3 or frames * 3, height, width) to rows (n_images * n_patches, d_model), each at its place in the picture.
 RowStream QwenTower::embed(const Tensor& pixels, TowerHook& hook) {
   const int64_t rows = pixels.shape[2] / config_.patch_size, columns = pixels.shape[3] / config_.patch_size;
   const int64_t n_images = pixels.rows(), n_patches = rows * columns, d = config_.d_model;
-  const Tensor flat = patches_.resize(ops_, {n_images * n_patches, 3 * config_.patch_size * config_.patch_size});
+  const PackedMatrix& matrix = pixels.shape[1] == 3 ? *weights_.patch.still : *weights_.patch.moving;
+  const Tensor flat = patches_.resize(ops_, {n_images * n_patches, matrix.inputs()});
   const Tensor x = hidden_.resize(ops_, {n_images * n_patches, d});
   ops_.patches(pixels, config_.patch_size, flat);
-  ops_.linear(flat, *weights_.patch, weights_.patch_bias.view(), x);
+  ops_.linear(flat, matrix, weights_.patch_bias.view(), x);
   if (config_.table_side > 0) {
     const std::vector<float> stretched = stretch_positions(weights_.positions, config_.table_side, rows, columns);
     ops_.copy_from_host(stretched.data(), stretched_.resize(ops_, {n_patches, d}));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/vision/vision_tower.h"
+#include "model/weights.h"
 #include "ops/device_array.h"
 #include "ops/ops.h"
 
@@ -19,7 +20,7 @@ struct QwenTowerConfig {
   int64_t n_heads = 0;
   int64_t d_ff = 0;
   int64_t patch_size = 0;
-  int64_t frames = 0;  // that a patch spans; a picture stands still
+  int64_t frames = 0;  // of a video that a patch spans; a picture stands still
   int64_t fold = 0;    // of the merger behind the tower: sides of pictures are multiples of patch_size * fold
   Activation activation = Activation::kQuickGelu;
   bool rms_norm = false;  // else LayerNorm
@@ -48,9 +49,9 @@ struct QwenTowerLayer {
 };
 
 struct QwenTowerWeights {
-  std::unique_ptr<PackedMatrix> patch;  // (d_model, 3 * patch_size^2)
-  DeviceArray patch_bias;               // (d_model) or empty
-  std::vector<float> positions;         // (table_side^2, d_model) or empty
+  PatchMatrices patch;
+  DeviceArray patch_bias;        // (d_model) or empty
+  std::vector<float> positions;  // (table_side^2, d_model) or empty
   std::vector<QwenTowerLayer> layers;
 };
 

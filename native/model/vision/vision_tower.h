@@ -20,6 +20,7 @@ struct TowerFacts {
   int64_t image_size = 0;
   int64_t patch_size = 0;
   bool has_class_row = false;
+  int64_t frames = 1;  // of a video that it sees at once
 };
 
 // What a layer attended with: (n_rows, n_heads, d_head) of the rows as they entered the layer.
@@ -47,7 +48,7 @@ class VisionTower {
   virtual int64_t d_features() const = 0;
   // Rows that an image of this size becomes. Throws kInvalidArgument for a size the tower cannot take.
   virtual int64_t rows_of(int64_t width, int64_t height) const = 0;
-  // pixels (n_images, 3, height, width) to features (n_images * rows, d_features). Where the hook dropped rows, those
+  // pixels (n_images, 3, height, width), or of videos (n_images, TowerFacts::frames * 3, height, width), to features (n_images * rows, d_features). Where the hook dropped rows, those
   // that are left stand at the beginning of features, image after image; kept has, per image, their places among the
   // image's rows. Returns false, leaving features half done, if cancelled became true; it is looked at before each
   // block.

@@ -80,6 +80,10 @@ def build(name, o, seed):
     processor = transformers.Idefics3Processor(images, tokenizer, image_seq_len=rows, chat_template=TEMPLATE)
     processor.save_pretrained(folder)
     images.save_pretrained(folder)
+    if name == "smolvlm":  # SmolVLM2's settings of videos are among those of pictures
+        path = folder / "preprocessor_config.json"
+        settings = json.loads(path.read_text()) | {"video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": o["size"]}}}
+        path.write_text(json.dumps(settings, indent=2) + "\n")
     if name == "idefics3":  # as published configs spell it
         path = folder / "config.json"
         old = json.loads(path.read_text())

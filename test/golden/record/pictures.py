@@ -13,3 +13,12 @@ def picture(size, seed):
     levels = 128 + 90 * np.stack(waves, -1) + rng.normal(0, 12, (height, width, 3))
     levels[height // 3 : height // 2, width // 4 : width // 2] = rng.integers(0, 255, 3)
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
+def clip(size, frames, seed):
+    """Frames of a picture that passes by, in the colours that a GIF has."""
+    width, height = size
+    wide = picture((width + 6 * frames, height + frames), seed)
+    shown = [wide.crop((6 * i, i, 6 * i + width, i + height)) for i in range(frames)]
+    palette = wide.quantize(64)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in shown]

@@ -29,7 +29,8 @@ TEMPLATE = (
     "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nLook well.<|im_end|>\n' }}{% endif %}"
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}{% if message['content'] is string %}"
     "{{ message['content'] }}{% else %}{% for part in message['content'] %}{% if part['type'] == 'image' %}"
-    "{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% elif part['type'] == 'video' %}"
+    "{{ '<|vision_start|><|video_pad|><|vision_end|>' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
     "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 T = transformers
@@ -113,11 +114,18 @@ def build(name, o, seed):
         size={"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS},
         patch_size=4, merge_size=2, temporal_patch_size=2, **scaling,
     )  # fmt: skip
-    videos = T.Qwen3VLVideoProcessor() if name == "qwen3_vl" else T.Qwen2VLVideoProcessor()
+    sizes = dict(patch_size=4, merge_size=2, temporal_patch_size=2)
+    videos = {
+        "qwen2_vl": T.Qwen2VLVideoProcessor(),  # the first ones have no settings for videos but those for pictures
+        "qwen2_5_vl": T.Qwen2VLVideoProcessor(size={"shortest_edge": 256, "longest_edge": 512}, **sizes),
+        "qwen3_vl": T.Qwen3VLVideoProcessor(size={"shortest_edge": 2048, "longest_edge": 4096}, **sizes),
+    }[name]
     processor = o["processor"](images, tokenizer, videos, chat_template=TEMPLATE)
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)
     images.save_pretrained(folder)
+    if name != "qwen2_vl":
+        videos.save_pretrained(folder)
     if name == "qwen2_vl":
         as_published(folder)
     loaded, info = o["model"].from_pretrained(
@@ -154,28 +162,38 @@ def levels(pixels, grid, images):
     return bytes_.round().to(torch.uint8)
 
 
-def moved_up(positions, visual):
-    """Positions (3, n) of rows that are left, where text and pictures close the gaps before them."""
+def starts_of(positions, visual):
+    """(n) where the picture of each visual row begins: its first row stands there on every axis."""
+    starts = torch.zeros(len(visual), dtype=torch.long)
+    for is_visual, group in itertools.groupby(range(len(visual)), lambda row: bool(visual[row])):
+        rows = list(group)
+        if is_visual:
+            starts[rows] = positions[0, rows[0]]
+    return starts
+
+
+def moved_up(positions, visual, starts):
+    """Positions (3, n) of rows that are left, where text, pictures and videos close the gaps before them."""
     moved, start = positions.clone(), 0
     for is_visual, group in itertools.groupby(range(len(visual)), lambda row: bool(visual[row])):
         rows = list(group)
         if is_visual:
-            moved[:, rows] += start - positions[0, rows[0]]
+            moved[:, rows] += start - starts[rows[0]]
         else:
             moved[:, rows] = torch.arange(start, start + len(rows))
-        start = int(moved[:, rows].max()) + 1
+        start = int(moved[1:, rows].max()) + 1  # how long a video is does not count
     return moved
 
 
 def cut_logits(model, embeds, positions, planes, visual, kept, compact=False):
     """Logits of the last row where only the rows `kept` go on from layer CUT. positions (3, n); planes: each (n, d)."""
     text = model.model.language_model
-    hidden = embeds[None]
+    hidden, starts = embeds[None], starts_of(positions, visual)
     for i, layer in enumerate(text.layers):
         if i == CUT:
             hidden, positions, visual = hidden[:, kept], positions[:, kept], visual[kept]
             planes = [plane[kept] for plane in planes]
-            positions = moved_up(positions, visual) if compact else positions
+            positions = moved_up(positions, visual, starts[kept]) if compact else positions
         n = hidden.shape[1]
         mask = torch.full((n, n), torch.finfo(torch.float32).min).triu(1)[None, None]
         out = layer(hidden, attention_mask=mask, position_embeddings=text.rotary_emb(hidden, positions[:, None]))
@@ -223,7 +241,7 @@ def record(name, o, seed, golden):
         positions, _ = model.model.get_rope_index(ids, inputs["mm_token_type_ids"], image_grid_thw=grids)
         positions = positions[:, 0]
         everything = torch.arange(ids.shape[1])
-        assert (moved_up(positions, visual) == positions).all()
+        assert (moved_up(positions, visual, starts_of(positions, visual)) == positions).all()
         whole = cut_logits(model, embeds, positions, planes, visual, everything)
         assert (whole - full[0, -1]).abs().max() < 1e-4 * full.abs().max(), "the surgery changes nothing by itself"
         generator = torch.Generator().manual_seed(seed + number)
