@@ -2,19 +2,22 @@
 import { FoveaError } from "../errors.js";
 import type { JsonObject } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
+import { noLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
 import { clipMean, clipStd } from "./clip.js";
 import { readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
+import { requireLeast, requireLimits } from "./require-limits.js";
 
 /** Longest to shortest side of a picture that transformers takes. */
 const maxRatio = 200;
 
 /** What Qwen2VLImageProcessor of transformers does, and how the processors of these models write an image. */
-export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): ImagePreprocessor {
+export function createQwen2VlPreprocessor(config: ImageConfig, limit = noLimit): ImagePreprocessor {
   const { preprocessor } = config;
   const resizes = readFlag(preprocessor, "do_resize", true);
   const { min, max } = readPixels(preprocessor);
+  const most = Math.min(max, limit.pixels);
   const patch = readSide(preprocessor.patch_size ?? 14, "patch_size");
   const merge = readSide(preprocessor.merge_size ?? 2, "merge_size");
   const filter = readFilter(preprocessor, "resample", 3);
@@ -34,8 +37,8 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
           " Crop it.",
       );
     }
-    const whole = smartResize(image, unit, min, max);
-    const part = (side: number) => Math.max(1, Math.round((side / unit) * share)) * unit;
+    const whole = smartResize(image, unit, Math.min(min, most), most);
+    const part = (side: number) => Math.max(1, Math.round((side / unit) * limit.side)) * unit;
     const size = { width: part(whole.width), height: part(whole.height) };
     checkResized(image, size, index);
     return size;
@@ -52,7 +55,11 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
       const size = resized({ width, height }, 0);
       return [(size.width / unit) * (size.height / unit)];
     },
-    smaller: (smaller) => createQwen2VlPreprocessor(config, smaller),
+    within(smaller) {
+      requireLimits(smaller, ["side", "pixels"]);
+      requireLeast("pixels", smaller, unit ** 2);
+      return createQwen2VlPreprocessor(config, smaller);
+    },
   };
 }
 

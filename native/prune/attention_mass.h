@@ -18,4 +18,7 @@ AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float s
 AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, float scale, std::span<const int64_t> visible,
                              std::span<const float> sizes);
 
+// heads (n, n_heads, d_head) to (n, d_head).
+std::vector<float> mean_over_heads(Ops& ops, const Tensor& heads);
+
 }  // namespace fovea

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PreprocessSpec } from "../../lib/native/binding.js";
+import { noLimit } from "../../lib/prune/picture-limit.js";
 import { createClipPreprocessor } from "../../lib/vision/clip.js";
 import { createIdefics3Preprocessor } from "../../lib/vision/idefics3.js";
 import { prepareImages } from "../../lib/vision/prepare-images.js";
@@ -195,9 +196,9 @@ describe("Qwen2-VL preprocessing", () => {
   });
 
   it("makes smaller pictures of whole squares", () => {
-    expect(qwen({}).smaller(0.5).placeholder(280, 140)).toEqual([5 * 3]);
-    expect(qwen({}).smaller(1).placeholder(280, 140)).toEqual([10 * 5]);
-    expect(qwen({}).smaller(0.01).placeholder(280, 140)).toEqual([1]);
+    expect(qwen({}).within({ ...noLimit, side: 0.5 }).placeholder(280, 140)).toEqual([5 * 3]);
+    expect(qwen({}).within(noLimit).placeholder(280, 140)).toEqual([10 * 5]);
+    expect(qwen({}).within({ ...noLimit, side: 0.01 }).placeholder(280, 140)).toEqual([1]);
   });
 
   it("refuses what does not fit", () => {
@@ -273,8 +274,8 @@ describe("Idefics3 preprocessing", () => {
   });
 
   it("refuses to make pictures smaller, by the method's name", () => {
-    expect(idefics3(smolvlm).smaller(1).cut(10, 10).tiles).toHaveLength(17);
-    expect(() => idefics3(smolvlm).smaller(0.5)).toThrow(/downscale/);
+    expect(idefics3(smolvlm).within(noLimit).cut(10, 10).tiles).toHaveLength(17);
+    expect(() => idefics3(smolvlm).within({ ...noLimit, side: 0.5 })).toThrow(/downscale/);
   });
 });
 
