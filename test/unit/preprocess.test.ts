@@ -201,6 +201,15 @@ describe("Qwen2-VL preprocessing", () => {
     expect(qwen({}).within({ ...noLimit, side: 0.01 }).placeholder(280, 140)).toEqual([1]);
   });
 
+  it("keeps to a number of pixels, which a square at least must fit", () => {
+    const { width, height } = qwen({})
+      .within({ ...noLimit, pixels: 10_000 })
+      .cut(640, 480).tiles[0]?.window as { width: number; height: number };
+    expect([width, height]).toEqual([112, 84]);
+    expect(() => qwen({}).within({ ...noLimit, pixels: 783 })).toThrow(/downscale.pixels is 783, .* 784 pixels/);
+    expect(() => qwen({}).within({ ...noLimit, tiles: 2 })).toThrow(/downscale.tiles/);
+  });
+
   it("refuses what does not fit", () => {
     expect(() => qwen({}).cut(201, 1, 2)).toThrow(/Image 2: 201 x 1 .* 200 times/);
     expect(() => qwen({ do_resize: false }).cut(30, 28)).toThrow(/multiples of 28/);
@@ -271,6 +280,16 @@ describe("Idefics3 preprocessing", () => {
     expect(() => idefics3(preprocessor)).toThrow(
       expect.objectContaining({ code: "ERR_FOVEA_MODEL_FORMAT", message: expect.stringContaining(key) }),
     );
+  });
+
+  it("keeps to a number of tiles, by the largest grid that does, at last by the whole alone", () => {
+    const tilesOf = (tiles: number, width: number, height: number) =>
+      idefics3(smolvlm)
+        .within({ ...noLimit, tiles })
+        .cut(width, height).tiles.length;
+    expect([17, 16, 10, 9, 5, 4, 1].map((tiles) => tilesOf(tiles, 100, 100))).toEqual([17, 10, 10, 5, 5, 1, 1]);
+    expect([5, 4, 3, 2].map((tiles) => tilesOf(tiles, 400, 100))).toEqual([5, 4, 3, 1]);
+    expect(idefics3(smolvlm).within({ ...noLimit, tiles: 5 }).placeholder(100, 100)).toHaveLength(11);
   });
 
   it("refuses to make pictures smaller, by the method's name", () => {

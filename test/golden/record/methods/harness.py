@@ -179,16 +179,16 @@ def prompts(kinds=("single", "pair", "text")):
     return [(kind, *table[kind]) for kind in kinds]
 
 
-def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin", "text"), **options):
+def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin", "text"), ask_about=prompts, **options):
     """Records a method at some shares of the rows.
 
-    reference: a subclass of Reference. plan(share): the plan that asks Fovea for the same. Prompts whose selection
-    changes under noise of the size of rounding are passed over.
+    reference: a subclass of Reference. plan(share): the plan that asks Fovea for the same. ask_about(kinds): as prompts.
+    Prompts whose selection changes under noise of the size of rounding are passed over.
     """
     model, processor = load_llava(MODEL), load_processor()
     golden, cases = GoldenWriter(GOLDEN / "methods", name), []
     for share in shares:
-        for kind, candidates, count in prompts(kinds):
+        for kind, candidates, count in ask_about(kinds):
             if kind == "text" and share != shares[0]:
                 continue  # nothing to keep a share of
             found = ties = 0
