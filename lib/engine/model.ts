@@ -14,8 +14,9 @@ import type { CostModel } from "../prune/budget/cost-model.js";
 import type { PhaseMs } from "../prune/budget/measure-costs.js";
 import { planSolver } from "../prune/budget/solve-plan.js";
 import type { PlanFacts } from "../prune/method.js";
-import { pictureSide, requireSide } from "../prune/picture-side.js";
+import type { PictureLimit } from "../prune/picture-limit.js";
 import type { LoweredPlan, Plan, PlanStage } from "../prune/plan.js";
+import { pictureLimit, requireLimit } from "../prune/plan-limit.js";
 import { encodeChat } from "../text/encode-chat.js";
 import { expandImages } from "../text/expand-images.js";
 import { insertVideos } from "../text/insert-videos.js";
@@ -110,10 +111,10 @@ export class Model {
     const transcript = new Transcript(io.tokenizer, readStops(options));
     const sampling = readSampling(options);
     const maxTokens = readMaxTokens(options, io.maxTokens);
-    const side = pictureSide(options.plan, this.info);
-    const { shape, ...prompt } = await this.#prompt(io, options.messages, options.images, side, signal);
+    const limit = pictureLimit(options.plan, this.info);
+    const { shape, ...prompt } = await this.#prompt(io, options.messages, options.images, limit, signal);
     const { lowered: plan, budget } = await solve(shape, (stages) => this.#meter.get(stages, signal));
-    requireSide(plan, side);
+    requireLimit(plan, limit);
     checkCustom(plan, options.custom);
     const { cache = true } = options;
     const images = await Promise.all(
@@ -186,8 +187,8 @@ export class Model {
   ): Promise<ModelInputs> {
     checkOptions(options);
     this.#check(options.signal);
-    const side = pictureSide(options.plan, this.info);
-    const { inputIds, images } = await this.#prompt(this.#textIo(), messages, options.images, side, options.signal);
+    const limit = pictureLimit(options.plan, this.info);
+    const { inputIds, images } = await this.#prompt(this.#textIo(), messages, options.images, limit, options.signal);
     const shape = [1, inputIds.length];
     const inputs: ModelInputs = {
       input_ids: { data: inputIds, shape },
@@ -285,12 +286,12 @@ export class Model {
     io: TextIo,
     messages: Message[],
     images: ImageInput[] | undefined,
-    side: number,
+    limit: PictureLimit,
     signal: AbortSignal | undefined,
   ): Promise<Prompt> {
     const { contextLength, family, imageTokenId, videoTokenId } = this.info;
     const parsed = parseMessages(messages, { images });
-    const preprocessor = io.preprocessor.smaller(side);
+    const preprocessor = io.preprocessor.within(limit);
     const media: Parameters<typeof prepareImages>[0][number][] = [];
     const videos: ChosenVideo[] = [];
     for (const medium of parsed.media) {

@@ -44,7 +44,7 @@ export interface Method<Options extends object = object> {
    * that is a ratio.
    */
   tunable?: readonly string[];
-  /** Its stages make pictures smaller while they are preprocessed (LoweredStage.side). */
+  /** Its stages make pictures smaller while they are preprocessed (RowStage.limit). */
   shrinksPictures?: boolean;
   /** Options under which every row stays; tests hold every method to changing no bit then. Not of methods that cannot. */
   keepAll?: Options;

@@ -46,7 +46,7 @@ const ranges: Record<NumberKind, Range> = {
   },
   count: {
     accepts: (value) => Number.isInteger(value) && value >= 1 && value <= maxCount,
-    text: () => "a whole number of rows, 1 or more",
+    text: () => "a whole number, 1 or more",
   },
   percent: {
     accepts: (value) => Number.isInteger(value) && value >= 0 && value <= 99,

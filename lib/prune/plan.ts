@@ -1,5 +1,6 @@
 import type { Budget } from "./budget/budget.js";
 import type { CacheStep } from "./cache-step.js";
+import type { PictureLimit } from "./picture-limit.js";
 import type { CacheHook, RowHook, Step } from "./step.js";
 
 /** What to prune and skip. Plain JSON: store it, send it, log it. */
@@ -99,8 +100,8 @@ export interface RowStage {
    * rows are dropped as they are about to enter this layer, 1 <= layer < n_layers.
    */
   layer?: number;
-  /** For `pixels`: the tower sees a square of this share of its side. Preprocessing obeys it; native code has no part. */
-  side?: number;
+  /** For `pixels`: how large pictures may be. Preprocessing obeys it; native code has no part. */
+  limit?: Partial<PictureLimit>;
   /** Which rows its steps choose among: those of each image, the default, or those of each stretch of text. */
   over?: "images" | "text";
   /** Default: the plan's. */

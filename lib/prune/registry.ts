@@ -29,6 +29,7 @@ import { snapKv } from "./methods/snap-kv.js";
 import { sparseVlm } from "./methods/sparse-vlm.js";
 import { toMe } from "./methods/to-me.js";
 import { turbo } from "./methods/turbo.js";
+import { turboText } from "./methods/turbo-text.js";
 import { uniform } from "./methods/uniform.js";
 import { vFlowOpt } from "./methods/v-flow-opt.js";
 import { vScan2 } from "./methods/v-scan-2.js";
@@ -76,6 +77,7 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   [feather.name, feather],
   [pMod.name, pMod],
   [sparseVlm.name, sparseVlm],
+  [turboText.name, turboText],
   [v2Drop.name, v2Drop],
   [vFlowOpt.name, vFlowOpt],
   [vScan2.name, vScan2],

@@ -90,11 +90,11 @@ export type TapStep = {
   | { of: "importance"; threshold: number }
 );
 
-/** What only stages inside the tower can know; the last one at `pixels`, the others at `vision-layer`. */
+/** What stages inside the tower can know; the last one at `pixels`, the others at `vision-layer`, keys inside the decoder too. */
 export type TowerStep =
   /** Scores: what the class row attends to at this layer, mean over heads. */
   | { do: "probe"; by: "class"; to: string }
-  /** Features: this layer's keys, mean over heads. */
+  /** Features: this layer's keys before they are rotated, mean over heads. */
   | { do: "features"; by: "keys"; to: string }
   /** Scores: page rank of this layer's attention; heads whose ranks vary too little or too much are left out. */
   | { do: "score"; by: "pageRank"; iterations: number; least: number; most: number; to: string }
@@ -354,8 +354,8 @@ export type MergeStep = {
   | { by: "neighbours"; features: string; from: string; into: string; count: number }
   /** `rows` gather round the densest of them, so many as `keep` says of them; `to`: these. */
   | { by: "density"; features: string; rows: string; keep: KeepBudget; to: string }
-  /** Every second row into the most similar of those between; `to`: the rows that are left. */
-  | ({ by: "bipartite"; features: string; penalty?: string; coefficient?: number; to: string } & (
+  /** Every second row, or every second of `rows`, into the most similar of those between; `to`: the rows that are left. */
+  | ({ by: "bipartite"; features: string; rows?: string; penalty?: string; coefficient?: number; to: string } & (
       | { keep: KeepBudget }
       | { remove: number }
     ))

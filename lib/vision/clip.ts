@@ -6,6 +6,7 @@ import type { PreprocessSpec } from "../native/binding.js";
 import { checkResized } from "./check-resized.js";
 import { readBox, readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
+import { requireLimits } from "./require-limits.js";
 
 /** Mean and deviation of the images that CLIP was trained on, CLIPImageProcessor's defaults. */
 export const clipMean: [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
@@ -37,10 +38,11 @@ export function createClipPreprocessor(config: ImageConfig): ImagePreprocessor {
       return { resizes: [], tiles: [{ resize: isSame ? null : size, filter, window, scale, offset }] };
     },
     placeholder: (width, height) => [countRows(crop ?? resizedSize({ width, height }))],
-    smaller: (share) =>
-      share === 1
-        ? createClipPreprocessor(config)
-        : createClipPreprocessor({ ...config, preprocessor: shrink(preprocessor, share) }),
+    within(limit) {
+      requireLimits(limit, ["side"]);
+      const { side } = limit;
+      return createClipPreprocessor(side === 1 ? config : { ...config, preprocessor: shrink(preprocessor, side) });
+    },
   };
 }
 

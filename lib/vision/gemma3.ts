@@ -3,7 +3,7 @@ import { FoveaError } from "../errors.js";
 import { checkResized } from "./check-resized.js";
 import { readBox, readFilter, readFlag, readScaling, readSide, readTokenId } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
-import { refuseDownscale } from "./refuse-downscale.js";
+import { requireLimits } from "./require-limits.js";
 
 const half: [number, number, number] = [0.5, 0.5, 0.5];
 
@@ -33,8 +33,9 @@ export function createGemma3Preprocessor({ preprocessor, processor, model }: Ima
       return { resizes: [], tiles: [{ resize: isSame ? null : seen, filter, window, ...scaling }] };
     },
     placeholder: () => [rows],
-    smaller(share) {
-      return share === 1 ? this : refuseDownscale();
+    within(limit) {
+      requireLimits(limit, []);
+      return this;
     },
   };
 }

@@ -2,10 +2,11 @@
 import { FoveaError } from "../errors.js";
 import { isRecord } from "../is-record.js";
 import type { PreprocessSpec } from "../native/binding.js";
+import { noLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
 import { readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
-import { refuseDownscale } from "./refuse-downscale.js";
+import { requireLimits } from "./require-limits.js";
 import { createSmolVlmVideoPreprocessor } from "./smolvlm-video.js";
 
 /** No picture's longer side becomes longer (MAX_IMAGE_SIZE of transformers). */
@@ -19,7 +20,7 @@ const around = "<fake_token_around_image>";
 const whole = "<global-img>";
 
 /** What Idefics3ImageProcessor and SmolVLMImageProcessor of transformers do, and how their processors write an image. */
-export function createIdefics3Preprocessor(config: ImageConfig): ImagePreprocessor {
+export function createIdefics3Preprocessor(config: ImageConfig, limit = noLimit): ImagePreprocessor {
   const { preprocessor } = config;
   const longest = readFlag(preprocessor, "do_resize", true)
     ? readEdge(preprocessor.size ?? { longest_edge: 4 * 364 }, "size")
@@ -30,14 +31,18 @@ export function createIdefics3Preprocessor(config: ImageConfig): ImagePreprocess
   const scaling = readScaling(preprocessor, half, half);
   const rows = readSide(config.processor.image_seq_len ?? 169, "image_seq_len");
 
-  /** Size on a picture's way to tiles, and how many of them lie above and beside each other; 0 if it is not cut. */
-  function geometry(image: Size): { resizes: Size[]; size: Size; down: number; across: number } {
-    const fitted = longest === null ? image : fitLongest(image, longest);
-    if (!splits) return { resizes: [fitted], size: fitted, down: 0, across: 0 };
-    const size = fitTiles(fitted, tile);
-    const [down, across] = [size.height / tile, size.width / tile];
-    const isCut = down > 1 || across > 1;
-    return { resizes: [fitted, size], size, down: isCut ? down : 0, across: isCut ? across : 0 };
+  const fitPicture = (image: Size) => (longest === null ? image : fitLongest(image, longest));
+
+  /** As if "size" said so, if not all of its tiles are allowed the largest multiple of a tile; at last the whole alone. */
+  function geometry(image: Size): Geometry {
+    if (!splits) return uncut(fitPicture(image));
+    const whole = cutInto(fitPicture(image), tile);
+    if (tilesOf(whole) <= limit.tiles) return whole;
+    for (let tiles = longest === null ? 1 : Math.ceil(longest / tile) - 1; tiles > 1; --tiles) {
+      const smaller = cutInto(fitLongest(image, tiles * tile), tile);
+      if (tilesOf(smaller) <= limit.tiles) return smaller;
+    }
+    return uncut(fitPicture(image));
   }
 
   return {
@@ -72,8 +77,9 @@ export function createIdefics3Preprocessor(config: ImageConfig): ImagePreprocess
       const [begin, ...end] = wholeImage(rows);
       return [...parts, `${text}${begin}`, ...end];
     },
-    smaller(share) {
-      return share === 1 ? this : refuseDownscale();
+    within(smaller) {
+      requireLimits(smaller, ["tiles"]);
+      return createIdefics3Preprocessor(config, smaller);
     },
     ...(config.model.model_type === "smolvlm" && { video: createSmolVlmVideoPreprocessor(config, rows) }),
   };
@@ -82,6 +88,30 @@ export function createIdefics3Preprocessor(config: ImageConfig): ImagePreprocess
 /** How a picture that is not cut is written, of so many rows. */
 export function wholeImage(rows: number): [string, number, string] {
   return [`${around}${whole}`, rows, around];
+}
+
+/** Sizes on a picture's way to tiles, the last of them, and how many tiles lie above and beside each other; 0 if it is not cut. */
+interface Geometry {
+  resizes: Size[];
+  size: Size;
+  down: number;
+  across: number;
+}
+
+function uncut(size: Size): Geometry {
+  return { resizes: [size], size, down: 0, across: 0 };
+}
+
+function cutInto(fitted: Size, tile: number): Geometry {
+  const size = fitTiles(fitted, tile);
+  const [down, across] = [size.height / tile, size.width / tile];
+  const isCut = down > 1 || across > 1;
+  return { resizes: [fitted, size], size, down: isCut ? down : 0, across: isCut ? across : 0 };
+}
+
+/** The whole picture is one more. */
+function tilesOf({ down, across }: Geometry): number {
+  return down * across + 1;
 }
 
 /** `{longest_edge}` in pixels. */

@@ -1,5 +1,6 @@
 import type { JsonObject } from "../hub/model-file.js";
 import type { PadSpec, PreprocessSpec } from "../native/binding.js";
+import type { PictureLimit } from "../prune/picture-limit.js";
 import type { VideoPreprocessor } from "./video-preprocessor.js";
 
 /** Width and height in pixels. */
@@ -47,8 +48,12 @@ export interface ImagePreprocessor {
   placeholder(width: number, height: number): (string | number)[];
   /** The same for a prompt of so many pictures, where their number matters. */
   among?(pictures: number): ImagePreprocessor;
-  /** The same for pictures of which the tower sees a smaller square of `share` of its side. */
-  smaller(share: number): ImagePreprocessor;
+  /**
+   * The same for pictures that are held to a limit, as the model's own processor would with a smaller setting.
+   *
+   * @throws FoveaError ERR_FOVEA_PLAN, where the limit has no meaning for this family.
+   */
+  within(limit: PictureLimit): ImagePreprocessor;
   /** What it does to videos, where the family takes them. */
   video?: VideoPreprocessor;
 }

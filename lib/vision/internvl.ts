@@ -1,17 +1,19 @@
 // InternVL: a picture is stretched to the grid of tiles whose proportions are nearest its own, and seen once more as a whole.
 import { FoveaError } from "../errors.js";
 import type { PreprocessSpec } from "../native/binding.js";
+import { noLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
 import { clipMean, clipStd } from "./clip.js";
 import { readBox, readFilter, readNumber, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, PictureCut, Size } from "./image-preprocessor.js";
-import { refuseDownscale } from "./refuse-downscale.js";
+import { requireLeast, requireLimits } from "./require-limits.js";
 
 /** Of one picture; published models make 12 at most, and the whole. */
 const mostTiles = 256;
 
 /** What GotOcr2ImageProcessor of transformers does for InternVLProcessor, and how that writes an image. */
-export function createInternVlPreprocessor({ preprocessor, processor, model }: ImageConfig): ImagePreprocessor {
+export function createInternVlPreprocessor(config: ImageConfig, limit = noLimit): ImagePreprocessor {
+  const { preprocessor, processor, model } = config;
   const { width: tile, height } = readBox(preprocessor.size ?? 384, "size");
   if (tile !== height) {
     throw new FoveaError(
@@ -19,7 +21,9 @@ export function createInternVlPreprocessor({ preprocessor, processor, model }: I
       `preprocessor_config.json: "size" is ${tile} x ${height}; expected a square.`,
     );
   }
-  const grids = allGrids(readCount("min_patches", 1), readCount("max_patches", 12));
+  const fewest = readCount("min_patches", 1);
+  // The whole is seen besides, unless it is the only tile.
+  const grids = allGrids(fewest, Math.min(readCount("max_patches", 12), Math.max(1, limit.tiles - 1)));
   const filter = readFilter(preprocessor, "resample", 3);
   const scaling = readScaling(preprocessor, clipMean, clipStd);
   const rows = readSide(processor.image_seq_length ?? model.image_seq_length ?? 256, "image_seq_length");
@@ -58,8 +62,10 @@ export function createInternVlPreprocessor({ preprocessor, processor, model }: I
       const images = across * down > 1 ? across * down + 1 : 1;
       return ["<img>", ...Array<number>(images).fill(rows), "</img>"];
     },
-    smaller(share) {
-      return share === 1 ? this : refuseDownscale();
+    within(smaller) {
+      requireLimits(smaller, ["tiles"]);
+      requireLeast("tiles", smaller, fewest === 1 ? 1 : fewest + 1);
+      return createInternVlPreprocessor(config, smaller);
     },
   };
 }

@@ -2,11 +2,12 @@
 import { FoveaError } from "../errors.js";
 import { isRecord } from "../is-record.js";
 import type { PreprocessSpec } from "../native/binding.js";
+import { noLimit, type PictureLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
 import { clipMean, clipStd } from "./clip.js";
 import { readBox, readChannels, readFilter, readPinpoints, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, PictureCut, Size } from "./image-preprocessor.js";
-import { refuseDownscale } from "./refuse-downscale.js";
+import { requireLeast, requireLimits } from "./require-limits.js";
 
 /** Tiles above and beside each other. */
 interface Grid {
@@ -21,11 +22,13 @@ const tolerated = 1.1;
 const maxTilesOfGrid = 1024;
 
 /** What LlavaNextImageProcessor and LlavaOnevisionImageProcessor of transformers do, and how their processors count rows. */
-export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreprocessor {
+export function createLlavaNextPreprocessor(config: ImageConfig, limit = noLimit): ImagePreprocessor {
   const { preprocessor, model, processor } = config;
   const isOneVision = model.model_type === "llava_onevision";
   const tile = readTile(config, isOneVision ? 384 : 224);
-  const grids = readGrids(config, tile) ?? (isOneVision ? allGrids(6) : nextGrids);
+  const everyGrid = readGrids(config, tile) ?? (isOneVision ? allGrids(6) : nextGrids);
+  const tilesOf = ({ down, across }: Grid) => 1 + down * across;
+  const grids = everyGrid.filter((grid) => tilesOf(grid) <= limit.tiles);
   const side = readRowsOfSide(config, tile);
   const mostTiles = isOneVision
     ? readMostTiles(processor.vision_aspect_ratio ?? model.vision_aspect_ratio ?? "anyres_max_9")
@@ -54,7 +57,7 @@ export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreproces
       return { pad, resizes: [], tiles: [whole({ width: edge, height: edge })], isOneImage: true };
     },
     placeholder: () => [side * side + 1],
-    smaller: (share) => (share === 1 ? squared : refuseDownscale()),
+    within,
   };
   const tiled: ImagePreprocessor = {
     cut(width, height, index = 0) {
@@ -88,10 +91,16 @@ export function createLlavaNextPreprocessor(config: ImageConfig): ImagePreproces
       }
       return [side * side + rows.height * (rows.width + 1)];
     },
-    smaller: (share) => (share === 1 ? tiled : refuseDownscale()),
+    within,
     ...(isOneVision && { among: (pictures) => (pictures > 1 ? squared : tiled) }),
   };
-  return tiled;
+  return grids.length > 0 ? tiled : squared;
+
+  function within(smaller: PictureLimit): ImagePreprocessor {
+    requireLimits(smaller, ["tiles"]);
+    requireLeast("tiles", smaller, isOneVision ? 1 : Math.min(...everyGrid.map(tilesOf)));
+    return createLlavaNextPreprocessor(config, smaller);
+  }
 }
 
 /** Side of a tile in pixels. Where "size" and "crop_size" differ, transformers scales tiles once more after cutting. */

@@ -1,5 +1,6 @@
 // Videos of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: two frames at a time become patches. The first two models take a video as
 // one image with a time axis, Qwen3-VL as many images with the time written before each.
+import type { PictureLimit } from "../prune/picture-limit.js";
 import { clipMean, clipStd } from "./clip.js";
 import { readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, Size } from "./image-preprocessor.js";
@@ -14,14 +15,17 @@ import type { SeenVideo, VideoFacts, VideoPreprocessor } from "./video-preproces
 const half: [number, number, number] = [0.5, 0.5, 0.5];
 
 /** What Qwen2VLVideoProcessor and Qwen3VLVideoProcessor of transformers do, and how the processors write a video. */
-export function createQwenVideoPreprocessor({ video: config, model }: ImageConfig, share: number): VideoPreprocessor {
+export function createQwenVideoPreprocessor(
+  { video: config, model }: ImageConfig,
+  limit: PictureLimit,
+): VideoPreprocessor {
   const isQwen3 = model.model_type === "qwen3_vl";
   const resizes = readFlag(config, "do_resize", true);
   const patch = readSide(config.patch_size ?? (isQwen3 ? 16 : 14), "patch_size");
   const unit = patch * readSide(config.merge_size ?? 2, "merge_size");
   const moment = readSide(config.temporal_patch_size ?? 2, "temporal_patch_size");
   const usual = isQwen3 ? 32 * 32 : 28 * 28;
-  const { min, max } = readPixelRange(config, { min: 128 * usual, max: 768 * usual }, !isQwen3);
+  const range = readPixelRange(config, { min: 128 * usual, max: 768 * usual }, !isQwen3);
   const filter = readFilter(config, "resample", 3);
   const scaling = readScaling(config, isQwen3 ? half : clipMean, isQwen3 ? half : clipStd);
   const isCapped = readFlag(config, "cap_pixels_per_frame", false);
@@ -62,6 +66,9 @@ export function createQwenVideoPreprocessor({ video: config, model }: ImageConfi
 
   function resized({ size, times }: SeenVideo, index: number): Size {
     const n = times.length;
+    // A limit is one of each frame; Qwen3-VL counts the pixels of all.
+    const max = Math.min(range.max, limit.pixels * (isQwen3 ? n : 1));
+    const min = Math.min(range.min, max);
     if (!resizes) {
       if (size.width % unit === 0 && size.height % unit === 0) return size;
       const got = `${size.width} x ${size.height} pixels are no multiples of ${unit}`;
@@ -86,8 +93,8 @@ export function createQwenVideoPreprocessor({ video: config, model }: ImageConfi
 
   function shared(video: SeenVideo, index: number): Size {
     const whole = resized(video, index);
-    const part = (side: number) => Math.max(1, Math.round((side / unit) * share)) * unit;
-    return share === 1 ? whole : { width: part(whole.width), height: part(whole.height) };
+    const part = (side: number) => Math.max(1, Math.round((side / unit) * limit.side)) * unit;
+    return limit.side === 1 ? whole : { width: part(whole.width), height: part(whole.height) };
   }
 
   return {

@@ -1,18 +1,21 @@
 // Qwen2-VL, Qwen2.5-VL and Qwen3-VL: a picture keeps its proportions, and its sides become multiples of what the merger takes.
 import { FoveaError } from "../errors.js";
+import { noLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
 import { clipMean, clipStd } from "./clip.js";
 import { readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
 import { createQwenVideoPreprocessor } from "./qwen-video.js";
 import { readPixelRange } from "./read-pixel-range.js";
+import { requireLeast, requireLimits } from "./require-limits.js";
 import { maxRatio, smartResize } from "./smart-resize.js";
 
 /** What Qwen2VLImageProcessor of transformers does, and how the processors of these models write an image. */
-export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): ImagePreprocessor {
+export function createQwen2VlPreprocessor(config: ImageConfig, limit = noLimit): ImagePreprocessor {
   const { preprocessor } = config;
   const resizes = readFlag(preprocessor, "do_resize", true);
-  const range = readPixelRange(preprocessor, { min: 56 * 56, max: 28 * 28 * 1280 });
+  const { min, max } = readPixelRange(preprocessor, { min: 56 * 56, max: 28 * 28 * 1280 });
+  const most = Math.min(max, limit.pixels);
   const patch = readSide(preprocessor.patch_size ?? 14, "patch_size");
   const merge = readSide(preprocessor.merge_size ?? 2, "merge_size");
   const filter = readFilter(preprocessor, "resample", 3);
@@ -32,8 +35,8 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
           " Crop it.",
       );
     }
-    const whole = smartResize(image, unit, range);
-    const part = (side: number) => Math.max(1, Math.round((side / unit) * share)) * unit;
+    const whole = smartResize(image, unit, { min: Math.min(min, most), max: most });
+    const part = (side: number) => Math.max(1, Math.round((side / unit) * limit.side)) * unit;
     const size = { width: part(whole.width), height: part(whole.height) };
     checkResized(image, size, index);
     return size;
@@ -50,7 +53,11 @@ export function createQwen2VlPreprocessor(config: ImageConfig, share = 1): Image
       const size = resized({ width, height }, 0);
       return [(size.width / unit) * (size.height / unit)];
     },
-    smaller: (smaller) => createQwen2VlPreprocessor(config, smaller),
-    video: createQwenVideoPreprocessor(config, share),
+    within(smaller) {
+      requireLimits(smaller, ["side", "pixels"]);
+      requireLeast("pixels", smaller, unit ** 2);
+      return createQwen2VlPreprocessor(config, smaller);
+    },
+    video: createQwenVideoPreprocessor(config, limit),
   };
 }

@@ -6,12 +6,6 @@
 #include "prune/attention_mass.h"
 
 namespace fovea {
-namespace {
-
-Error outside_tower() { return {ErrorCode::kInternal, "a stage behind the tower asks for the tower's inside"}; }
-
-}  // namespace
-
 AttentionMass DecoderSource::attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) {
   return mass(layer_, stream_, stream_.sequences[sequence_], queries, keys, rope);
 }
@@ -65,7 +59,13 @@ const TapValue& DecoderSource::tap(const TowerTap& tap, int32_t image) {
 
 Raster DecoderSource::raster(int32_t image) { return taps_.at(static_cast<size_t>(image)).raster; }
 
-TapValue DecoderSource::keys(std::span<const int32_t>) { throw outside_tower(); }
-TapValue DecoderSource::patches(int32_t) { throw outside_tower(); }
+TapValue DecoderSource::keys(std::span<const int32_t> rows) {
+  const Tensor k = decoder_.probe(layer_, stream_, stream_.sequences[sequence_], rows, rows, /*rope=*/false).k;
+  return {k.shape[2], mean_over_heads(ops_, k)};
+}
+
+TapValue DecoderSource::patches(int32_t) {
+  throw Error(ErrorCode::kInternal, "a stage behind the tower asks for a picture's patches");
+}
 
 }  // namespace fovea

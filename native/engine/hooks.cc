@@ -33,8 +33,15 @@ void PrefillHook::run_stages(Hook hook, int layer, RowStream& stream) {
 
 void PrefillHook::projected(RowStream& stream) {
   run_stages(Hook::kProjected, -1, stream);
-  for (Sequence& sequence : stream.sequences)
-    for (Span& span : sequence.spans) span.decoder_rows = span.count;
+  for (Sequence& sequence : stream.sequences) {
+    int64_t next = 0;
+    for (Span& span : sequence.spans) {
+      span.decoder_rows = span.count;
+      sequence.decoder_text.push_back(span.begin - next);
+      next = span.begin + span.count;
+    }
+    sequence.decoder_text.push_back(sequence.count - next);
+  }
 }
 
 void PrefillHook::before_layer(int layer, RowStream& stream) {

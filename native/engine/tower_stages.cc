@@ -13,20 +13,6 @@
 namespace fovea {
 namespace {
 
-// heads (n, n_heads, d_head) to (n, d_head).
-std::vector<float> mean_over_heads(Ops& ops, const Tensor& heads) {
-  const int64_t n_heads = heads.shape[1], d_head = heads.shape[2];
-  std::vector<float> numbers(static_cast<size_t>(heads.elements())), mean;
-  ops.copy_to_host(heads, numbers.data());
-  mean.assign(static_cast<size_t>(heads.rows() * d_head), 0.0F);
-  for (int64_t row = 0; row < heads.rows(); ++row)
-    for (int64_t head = 0; head < n_heads; ++head)
-      for (int64_t c = 0; c < d_head; ++c)
-        mean[static_cast<size_t>(row * d_head + c)] +=
-            numbers[static_cast<size_t>((row * n_heads + head) * d_head + c)] / static_cast<float>(n_heads);
-  return mean;
-}
-
 // How many rows each row of an image stands for; empty: one each.
 std::vector<float> sizes_of(const RowStream& stream, const Sequence& image) {
   if (stream.sizes.empty()) return {};

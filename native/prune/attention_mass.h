@@ -19,4 +19,7 @@ AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRu
 AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
                              std::span<const float> sizes);
 
+// heads (n, n_heads, d_head) to (n, d_head).
+std::vector<float> mean_over_heads(Ops& ops, const Tensor& heads);
+
 }  // namespace fovea

@@ -113,11 +113,10 @@ Clusters cluster_by_density(Ops& ops, const Tensor& features, std::span<const in
   return clusters;
 }
 
-std::vector<Fold> fold_bipartite(Ops& ops, const Tensor& features, bool sources_first, std::span<const float> penalty,
-                                 int64_t count) {
+std::vector<Fold> fold_bipartite(Ops& ops, const Tensor& features, std::span<const int32_t> rows, bool sources_first,
+                                 std::span<const float> penalty, int64_t count) {
   std::vector<int32_t> sources, destinations;
-  for (int32_t row = 0; row < features.rows(); ++row)
-    ((row % 2 == 0) == sources_first ? sources : destinations).push_back(row);
+  for (size_t i = 0; i < rows.size(); ++i) ((i % 2 == 0) == sources_first ? sources : destinations).push_back(rows[i]);
   std::vector<Match> matches = nearest(ops, features, sources, destinations);
   if (!penalty.empty())
     for (Match& match : matches) match.score -= penalty[static_cast<size_t>(match.fold.from)];

@@ -37,11 +37,12 @@ struct Clusters {
 // dense rows the lower one counts as denser.
 Clusters cluster_by_density(Ops& ops, const Tensor& features, std::span<const int32_t> rows, int64_t count);
 
-// Bipartite soft matching (ToMe, arXiv 2210.09461; Turbo, methods-core 3): every second row is a source, the others are
-// destinations; the first row is a source if sources_first. A source's score is its largest cosine to a destination,
-// less penalty[source] (empty: none). The `count` sources of the largest scores fold, or all if there are fewer.
-std::vector<Fold> fold_bipartite(Ops& ops, const Tensor& features, bool sources_first, std::span<const float> penalty,
-                                 int64_t count);
+// Bipartite soft matching (ToMe, arXiv 2210.09461; Turbo, methods-core 3): every second of these rows (ascending) is a
+// source, the others are destinations; the first is a source if sources_first. A source's score is its largest cosine
+// to a destination, less penalty[source] (empty: none). The `count` sources of the largest scores fold, or all if there
+// are fewer.
+std::vector<Fold> fold_bipartite(Ops& ops, const Tensor& features, std::span<const int32_t> rows, bool sources_first,
+                                 std::span<const float> penalty, int64_t count);
 
 // Rows of one cell of the picture go into its row of the largest weight (empty: its first). places (m): where each of
 // rows (m, ascending) stands in a raster of so many columns; a cell is floor(place / side) in both directions.

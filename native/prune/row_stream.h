@@ -28,6 +28,8 @@ struct Sequence {
   int64_t count = 0;            // rows now
   std::vector<int32_t> origin;  // (count) row of the unpruned prompt, ascending; empty while decoding
   std::vector<Span> spans;      // one per image, in prompt order
+  // Rows of text before each image and behind the last that entered decoder layer 0; empty until they do.
+  std::vector<int64_t> decoder_text;
 };
 
 // The stretches of text before, between and behind the images, where there is any; origins count from the prompt's
@@ -35,9 +37,12 @@ struct Sequence {
 inline std::vector<Span> text_spans(const Sequence& sequence) {
   std::vector<Span> stretches;
   int64_t next = 0;
+  size_t gap = 0;  // before an image, or behind the last
   const auto until = [&](int64_t begin, int64_t end) {
-    if (next < begin) stretches.push_back({-1, next, begin - next, 0, begin - next});
+    const int64_t entered = sequence.decoder_text.empty() ? begin - next : sequence.decoder_text[gap];
+    if (next < begin) stretches.push_back({-1, next, begin - next, 0, entered});
     next = end;
+    ++gap;
   };
   for (const Span& span : sequence.spans) until(span.begin, span.begin + span.count);
   until(sequence.count, sequence.count);

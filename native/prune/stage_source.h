@@ -68,8 +68,8 @@ class StageSource {
   // How the rows of an image lie in the picture.
   virtual Raster raster(int32_t image) = 0;
 
-  // Keys of the tower's layer at this hook, mean over heads, for rows of the sequence (ascending). Only inside the
-  // tower: parsers refuse other hooks.
+  // Keys of the layer at this hook, mean over heads, for rows of the sequence (ascending), not rotated: places are no
+  // likeness. Only inside the tower and the decoder: parsers refuse other hooks.
   virtual TapValue keys(std::span<const int32_t> rows) = 0;
 
   // Normalised pixels of each patch of an image (n_patches, 3 * patch_size^2). Only at the hook pixels.

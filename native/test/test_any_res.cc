@@ -56,6 +56,7 @@ TEST("AnyRes: as many rows as transformers' processors write, at the sizes of pu
   CHECK_EQ(rows(next, 5, {1000, 1000}), 2928);
   CHECK_EQ(rows(next, 4, {2000, 300}), 1306);
   CHECK_EQ(rows(next, 4, {333, 1999}), 1512);
+  CHECK_EQ(rows(next, 3, {1000, 1000}), 1176);  // held to two tiles and the whole
   std::vector<std::pair<int64_t, int64_t>> grids;
   for (int64_t down = 1; down <= 6; ++down)
     for (int64_t across = 1; across <= 6; ++across) grids.emplace_back(down, across);

@@ -5,6 +5,7 @@
 #include "prune/merge.h"
 #include "prune/page_rank.h"
 #include "prune/predict.h"
+#include "prune/query_rows.h"
 #include "prune/select_beside.h"
 #include "test/check.h"
 #include "test/tiny_decoder.h"
@@ -32,6 +33,8 @@ Vectors at_angles(std::initializer_list<double> degrees) {
   return {values, 2};
 }
 
+Rows all_of(const Vectors& vectors) { return rows_between(0, vectors.view.rows()); }
+
 std::unique_ptr<Ops> cpu() { return make_cpu_ops(1, "auto"); }
 
 }  // namespace
@@ -40,19 +43,26 @@ std::unique_ptr<Ops> cpu() { return make_cpu_ops(1, "auto"); }
 TEST("fold_bipartite: Turbo's golden vector, with and without the class row's attention") {
   const auto ops = cpu();
   const Vectors keys = at_angles({20, 25, 80, 100});
-  CHECK(fold_bipartite(*ops, keys.view, false, {}, 1) == (std::vector<Fold>{{1, 0}}));
+  CHECK(fold_bipartite(*ops, keys.view, all_of(keys), false, {}, 1) == (std::vector<Fold>{{1, 0}}));
   const float penalty[] = {30 * .25F, 30 * .12F, 30 * .28F, 30 * .01F};
-  CHECK(fold_bipartite(*ops, keys.view, false, penalty, 1) == (std::vector<Fold>{{3, 2}}));
+  CHECK(fold_bipartite(*ops, keys.view, all_of(keys), false, penalty, 1) == (std::vector<Fold>{{3, 2}}));
 }
 
 TEST("fold_bipartite: at most every source goes, the most alike first, the lower one on ties") {
   const auto ops = cpu();
   const Vectors keys = at_angles({0, 0, 0, 0, 0});
-  CHECK(fold_bipartite(*ops, keys.view, true, {}, 2) == (std::vector<Fold>{{0, 1}, {2, 1}}));
-  CHECK_EQ(fold_bipartite(*ops, keys.view, true, {}, 100).size(), size_t{3});
-  CHECK_EQ(fold_bipartite(*ops, keys.view, false, {}, 100).size(), size_t{2});
-  CHECK(fold_bipartite(*ops, keys.view, true, {}, 0).empty());
-  CHECK(fold_bipartite(*ops, at_angles({7}).view, true, {}, 1).empty());
+  CHECK(fold_bipartite(*ops, keys.view, all_of(keys), true, {}, 2) == (std::vector<Fold>{{0, 1}, {2, 1}}));
+  CHECK_EQ(fold_bipartite(*ops, keys.view, all_of(keys), true, {}, 100).size(), size_t{3});
+  CHECK_EQ(fold_bipartite(*ops, keys.view, all_of(keys), false, {}, 100).size(), size_t{2});
+  CHECK(fold_bipartite(*ops, keys.view, all_of(keys), true, {}, 0).empty());
+  CHECK(fold_bipartite(*ops, at_angles({7}).view, Rows{0}, true, {}, 1).empty());
+}
+
+TEST("fold_bipartite: among some rows, the first of which is a source, and no others") {
+  const auto ops = cpu();
+  const Vectors keys = at_angles({10, 0, 90, 11, 90.5, 1});
+  CHECK(fold_bipartite(*ops, keys.view, Rows{1, 2, 4, 5}, true, {}, 1) == (std::vector<Fold>{{4, 2}}));
+  CHECK(fold_bipartite(*ops, keys.view, Rows{1, 2, 4, 5}, true, {}, 9) == (std::vector<Fold>{{4, 2}, {1, 5}}));
 }
 
 TEST("fold_nearest: by the angle, and nowhere when there is nowhere to go") {

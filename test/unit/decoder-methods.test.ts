@@ -91,6 +91,18 @@ describe("methods inside the decoder", () => {
     expect(stage?.steps.find((s) => s.do === "select" && s.by === "tokens")).toMatchObject({ ids: [0, 2] });
   });
 
+  it("turboText: in each layer from a quarter of the depth on, the same share of each stretch", () => {
+    const stages = lowerPlan({ stages: [{ method: "turboText", keep: 0.25 }] }, planFacts(8)).stages;
+    expect(stages.map(({ layer }) => layer)).toEqual([2, 3, 4, 5, 6, 7]);
+    const kept = stages.map(({ steps }) => steps.flatMap((step) => ("keep" in step ? [step.keep.ratio] : [])));
+    expect(kept[2]).toEqual([0.5]);
+    expect(kept[5]).toEqual([0.25]);
+    expect(() => lower({ method: "turboText", keep: 0.001, layer: 1 })).not.toThrow();
+    expect(() => lowerPlan({ stages: [{ method: "turboText", keep: 0.01 }] }, planFacts(8))).toThrow(
+      /keep: got 0.01, expected at least 0.015625: each of the 6 layers that merge halves at most/,
+    );
+  });
+
   it("positions are the method's own unless the plan says which", () => {
     expect(lower({ method: "fastV" })[0]).toHaveProperty("positions", "original");
     expect(lower({ method: "vScan2" })[0]).not.toHaveProperty("positions");

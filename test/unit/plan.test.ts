@@ -94,7 +94,7 @@ describe("lowerPlan: what it says about an invalid plan", () => {
     [stage({ keep: Number.NaN }), "stages[1].keep: got NaN"],
     [stage({ keep: "0.5" }), 'stages[1].keep: got "0.5"'],
     [stage({ keep: null }), "stages[1].keep: got null"],
-    [stage({ count: 0 }), "stages[1].count: got 0, expected a whole number of rows"],
+    [stage({ count: 0 }), "stages[1].count: got 0, expected a whole number, 1 or more"],
     [stage({ count: 1.5 }), "stages[1].count: got 1.5"],
     [stage({ count: 1e12 }), "stages[1].count"],
     [stage({ keep: 0.5, count: 3 }), 'stages[1]: got ["keep", "count"], expected only one of them.'],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PreprocessSpec } from "../../lib/native/binding.js";
+import { noLimit } from "../../lib/prune/picture-limit.js";
 import { createClipPreprocessor } from "../../lib/vision/clip.js";
 import { createIdefics3Preprocessor } from "../../lib/vision/idefics3.js";
 import { prepareImages } from "../../lib/vision/prepare-images.js";
@@ -200,9 +201,18 @@ describe("Qwen2-VL preprocessing", () => {
   });
 
   it("makes smaller pictures of whole squares", () => {
-    expect(qwen({}).smaller(0.5).placeholder(280, 140)).toEqual([5 * 3]);
-    expect(qwen({}).smaller(1).placeholder(280, 140)).toEqual([10 * 5]);
-    expect(qwen({}).smaller(0.01).placeholder(280, 140)).toEqual([1]);
+    expect(qwen({}).within({ ...noLimit, side: 0.5 }).placeholder(280, 140)).toEqual([5 * 3]);
+    expect(qwen({}).within(noLimit).placeholder(280, 140)).toEqual([10 * 5]);
+    expect(qwen({}).within({ ...noLimit, side: 0.01 }).placeholder(280, 140)).toEqual([1]);
+  });
+
+  it("keeps to a number of pixels, which a square at least must fit", () => {
+    const { width, height } = qwen({})
+      .within({ ...noLimit, pixels: 10_000 })
+      .cut(640, 480).tiles[0]?.window as { width: number; height: number };
+    expect([width, height]).toEqual([112, 84]);
+    expect(() => qwen({}).within({ ...noLimit, pixels: 783 })).toThrow(/downscale.pixels is 783, .* 784 pixels/);
+    expect(() => qwen({}).within({ ...noLimit, tiles: 2 })).toThrow(/downscale.tiles/);
   });
 
   it("refuses what does not fit", () => {
@@ -282,9 +292,19 @@ describe("Idefics3 preprocessing", () => {
     );
   });
 
+  it("keeps to a number of tiles, by the largest grid that does, at last by the whole alone", () => {
+    const tilesOf = (tiles: number, width: number, height: number) =>
+      idefics3(smolvlm)
+        .within({ ...noLimit, tiles })
+        .cut(width, height).tiles.length;
+    expect([17, 16, 10, 9, 5, 4, 1].map((tiles) => tilesOf(tiles, 100, 100))).toEqual([17, 10, 10, 5, 5, 1, 1]);
+    expect([5, 4, 3, 2].map((tiles) => tilesOf(tiles, 400, 100))).toEqual([5, 4, 3, 1]);
+    expect(idefics3(smolvlm).within({ ...noLimit, tiles: 5 }).placeholder(100, 100)).toHaveLength(11);
+  });
+
   it("refuses to make pictures smaller, by the method's name", () => {
-    expect(idefics3(smolvlm).smaller(1).cut(10, 10).tiles).toHaveLength(17);
-    expect(() => idefics3(smolvlm).smaller(0.5)).toThrow(/downscale/);
+    expect(idefics3(smolvlm).within(noLimit).cut(10, 10).tiles).toHaveLength(17);
+    expect(() => idefics3(smolvlm).within({ ...noLimit, side: 0.5 })).toThrow(/downscale/);
   });
 });
 

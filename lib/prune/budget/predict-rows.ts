@@ -17,7 +17,8 @@ export function predictRows(plan: LoweredPlan, prompt: PromptShape, facts: CostF
 }
 
 /** Rows of an image after a stage; a budget that images share is taken to be dealt out evenly. */
-function leftBy({ name, steps }: RowStage, image: ImageTrace): number {
+function leftBy({ name, over, steps }: RowStage, image: ImageTrace): number {
+  if (over === "text") return image.rows;
   const left = rowsLeft(steps, image.rows, (keep, rows) => allocate(keep, rows, image.decoderRows));
   if (left !== undefined) return left;
   throw planError("budget", name, "stages that keep a number of rows", `How many ${name} keeps, the picture decides.`);

@@ -1,8 +1,8 @@
+import { type MergeSchedule, mergeSchedule } from "../merge-schedule.js";
 import type { Method } from "../method.js";
-import { type TowerSchedule, towerSchedule } from "../tower-schedule.js";
 
 /** Options of `toMe`. */
-export type ToMeOptions = TowerSchedule;
+export type ToMeOptions = MergeSchedule;
 
 /** ToMe: patches that are alike become one, in every layer of the tower. */
 export const toMe: Method<ToMeOptions> = {
@@ -21,7 +21,7 @@ export const toMe: Method<ToMeOptions> = {
   alternatives: ["keep", "remove"],
   keepAll: { keep: 1 },
   lower: (options, facts, where) =>
-    towerSchedule(options, facts, where).map((amount, layer) => ({
+    mergeSchedule(options, facts.tower.nLayers, where).map((amount, layer) => ({
       name: "toMe",
       hook: "vision-layer",
       layer,

@@ -1,9 +1,9 @@
+import { type MergeSchedule, mergeSchedule } from "../merge-schedule.js";
 import type { Method } from "../method.js";
 import { planError } from "../plan-error.js";
-import { type TowerSchedule, towerSchedule } from "../tower-schedule.js";
 
 /** Options of `turbo`. */
-export interface TurboOptions extends TowerSchedule {
+export interface TurboOptions extends MergeSchedule {
   /** How much the class row's attention holds a row back from being merged away. */
   coefficient?: number;
 }
@@ -38,7 +38,7 @@ export const turbo: Method<TurboOptions> = {
         "Use toMe.",
       );
     }
-    return towerSchedule(schedule, facts, where).map((amount, layer) => ({
+    return mergeSchedule(schedule, facts.tower.nLayers, where).map((amount, layer) => ({
       name: "turbo",
       hook: "vision-layer",
       layer,

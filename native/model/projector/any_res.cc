@@ -86,12 +86,14 @@ TapValue Arrangement::apply(TapValue sources, float newline) const {
   return value;
 }
 
-// The grid that shows most of the picture's own pixels, and of those that show as many the one that wastes least.
-std::pair<int64_t, int64_t> AnyRes::best_grid(const PictureSize& size) const {
+// The grid of at most so many tiles that shows most of the picture's own pixels, and of those that show as many the one
+// that wastes least; {0, 0} if there is none.
+std::pair<int64_t, int64_t> AnyRes::best_grid(const PictureSize& size, int64_t most) const {
   const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
-  std::pair<int64_t, int64_t> best = config_.grids.front();
+  std::pair<int64_t, int64_t> best{0, 0};
   int64_t most_shown = 0, least_wasted = std::numeric_limits<int64_t>::max();
   for (const auto& [down, across] : config_.grids) {
+    if (down * across > most) continue;
     const int64_t grid_width = across * config_.tile_size, grid_height = down * config_.tile_size;
     const double scale = std::min(static_cast<double>(grid_width) / width, static_cast<double>(grid_height) / height);
     const int64_t pixels = static_cast<int64_t>(width * scale) * static_cast<int64_t>(height * scale);
@@ -125,10 +127,10 @@ Arrangement AnyRes::arrange(int64_t n_tiles, const PictureSize& size) const {
     throw Error(ErrorCode::kInvalidArgument, "image_sizes hold a picture of " + picture +
                                                  " pixels; expected sides from 1 to " +
                                                  std::to_string(kMaxPictureSide));
-  const auto [down, across] = best_grid(size);
+  const auto [down, across] = best_grid(size, n_tiles - 1);
   if (n_tiles != 1 + down * across)
     throw Error(ErrorCode::kInvalidArgument, "a picture of " + picture + " pixels comes in " + std::to_string(n_tiles) +
-                                                 " tiles; this model sees it as a whole and in " +
+                                                 " tiles; of no more than that, this model sees it as a whole and in " +
                                                  std::to_string(down) + " x " + std::to_string(across) +
                                                  ". Use the model folder's own preprocessor_config.json.");
   const Part part = unpad(down * side, across * side, size);

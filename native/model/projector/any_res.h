@@ -49,8 +49,10 @@ class AnyRes {
   // newline (d_model).
   AnyRes(AnyResConfig config, DeviceArray newline) : config_(std::move(config)), newline_(std::move(newline)) {}
 
-  // Of a picture of this size in n_tiles tiles, the whole among them; of one that is seen as a whole only, size is not
-  // looked at. Throws kInvalidArgument if such a picture has other tiles, or no rows would be left of a line.
+  // Of a picture of this size in n_tiles tiles, the whole among them: in the grid that fits it best of those that have
+  // no more, as preprocessing may have been held to fewer tiles than the model takes. Of a picture that is seen as a
+  // whole only, size is not looked at. Throws kInvalidArgument if no such grid has n_tiles, or no rows would be left of
+  // a line.
   Arrangement arrange(int64_t n_tiles, const PictureSize& size) const;
 
   const Tensor& newline() const { return newline_.view(); }
@@ -58,7 +60,7 @@ class AnyRes {
   int64_t whole_rows() const { return config_.side * config_.side + 1; }
 
  private:
-  std::pair<int64_t, int64_t> best_grid(const PictureSize& size) const;
+  std::pair<int64_t, int64_t> best_grid(const PictureSize& size, int64_t most) const;
 
   AnyResConfig config_;
   DeviceArray newline_;

@@ -5,7 +5,7 @@
 //   "bipartite": every second row goes into the most similar of those between, by "features"; a source is held back by
 //     "coefficient" times its "penalty" (scores; both may be left out). As many go as "keep" (a budget) or "remove" (a
 //     number) say, at most all sources. Counted from the sequence's first row, so that a class row is the first source,
-//     which never goes. "to": the rows that are left.
+//     which never goes; or only among "rows", the first of which is a source. "to": the rows that are left.
 //   "cells": rows in the same square of the picture, "side" patches wide, become one; of all rows, or of "rows"; the
 //     one of the largest "weight" (scores) takes the others in. "to": the rows that are left.
 // R is "mean", "sizeMean", "addMean" or, by "weight", "weightedMean", "addWeighted" or "weightedSum"; see
@@ -102,6 +102,7 @@ struct DensityStep final : Merge {
 
 struct BipartiteStep final : MergeStep {
   std::string features, penalty;
+  std::string rows;  // empty: all
   float coefficient = 1;
   KeepBudget keep;
   int64_t remove = 0;  // instead of keep, when not 0
@@ -110,8 +111,9 @@ struct BipartiteStep final : MergeStep {
     std::vector<float> held_back;
     if (!penalty.empty())
       for (float value : run.scores.get(penalty)[i]) held_back.push_back(coefficient * value);
-    return fold_bipartite(run.ops, run.features_of(features)[i].view, span.begin % 2 == 0, held_back,
-                          remove > 0 ? remove : span.count - allocate(keep, span));
+    const RowSet taking_part = rows.empty() ? other_rows(span.count, {}) : run.rows.get(rows)[i];
+    return fold_bipartite(run.ops, run.features_of(features)[i].view, taking_part, !rows.empty() || span.begin % 2 == 0,
+                          held_back, remove > 0 ? remove : span.count - allocate(keep, span));
   }
 };
 
@@ -190,6 +192,7 @@ std::unique_ptr<const Step> parse_merge_bipartite(const Json& json, StepScope& s
     step->coefficient = static_cast<float>(json.required_number("coefficient"));
     if (!std::isfinite(step->coefficient)) json.refuse("coefficient", "a number that fits 32 bits");
   }
+  if (json.has("rows")) step->rows = scope.use(json, "rows", StepScope::Kind::kRows);
   if (json.has("keep") == json.has("remove")) json.refuse("keep", "exactly one of keep and remove");
   if (json.has("keep")) {
     step->keep = parse_budget(json.required_object("keep"));

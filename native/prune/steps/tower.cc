@@ -1,6 +1,8 @@
-// What only stages inside the vision tower can know.
+// What stages inside the vision tower can know, and the keys of a decoder layer too.
 //   {"do":"probe","by":"class","to":NAME} at vision-layer: what the class row attends to here, mean over heads.
-//   {"do":"features","by":"keys","to":NAME} at vision-layer: the layer's keys, mean over heads.
+//   {"do":"features","by":"keys","to":NAME} at vision-layer and decoder-layer: the layer's keys before they are
+//   rotated,
+//     mean over heads.
 //   {"do":"score","by":"pageRank","iterations":I,"least":L,"most":M,"to":NAME} at vision-layer: page rank of the
 //   layer's
 //     attention per head, heads joined as prune/page_rank.h says.
@@ -102,7 +104,8 @@ std::unique_ptr<const Step> parse_probe_class(const Json& json, StepScope& scope
 }
 
 std::unique_ptr<const Step> parse_features_keys(const Json& json, StepScope& scope) {
-  require_hook(json, scope, Hook::kVisionLayer, "vision-layer");
+  if (scope.hook() != Hook::kDecoderLayer)
+    require_hook(json, scope, Hook::kVisionLayer, "vision-layer or decoder-layer");
   auto step = std::make_unique<KeysStep>();
   step->to = scope.define(json, StepScope::Kind::kFeatures);
   return step;

@@ -1,7 +1,7 @@
 """compressText: rows of text that the last rows attend to; images stay whole."""
 
 import torch
-from decoder_stages import DecoderStage
+from decoder_stages import DecoderStage, stretches
 from harness import load_processor, record, top_rows
 
 FIRST, LAST, LAYER = 2, 4, 2
@@ -18,12 +18,10 @@ class CompressText(DecoderStage):
         if index != LAYER:
             return
         n = len(rows.hidden)
-        scores = self.attention(layer, rows, torch.arange(n - LAST, n)).mean(0).mean(0)
+        scores = self.jitter(self.attention(layer, rows, torch.arange(n - LAST, n))).mean(0).mean(0)
         stays = (rows.image >= 0) | torch.isin(self.ids, special)
         stays[:FIRST] = stays[-LAST:] = True
-        text = self.text(rows)
-        breaks = (text.diff() > 1).nonzero()[:, 0] + 1
-        for stretch in torch.tensor_split(text, breaks):
+        for stretch in stretches(self.text(rows)):
             keep = max(1, round(self.share * len(stretch)))
             stays[stretch[top_rows(scores[stretch], keep)]] = True
         left = stays.nonzero()[:, 0]

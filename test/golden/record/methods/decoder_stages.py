@@ -44,6 +44,11 @@ class DecoderStage(Reference):
         return [span[top_rows(scores[span], keep(image, len(span)))] for image, span in enumerate(spans)]
 
 
+def stretches(text):
+    """Rows of text (ascending), apart where images stand between them."""
+    return torch.tensor_split(text, (text.diff() > 1).nonzero()[:, 0] + 1)
+
+
 def save_weights(name, tensors):
     """Commits weights that a method reads; returns the path for plans, from the repository's root."""
     path = GOLDEN / "methods" / f"{name}.safetensors"

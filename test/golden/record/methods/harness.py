@@ -18,6 +18,10 @@ from prompts import ask, digests, picture_paths, questions, spread, to_inputs  #
 from pyramid_drop import Rows, rotate, top_rows  # noqa: E402, F401
 
 SHARES = (0.5, 0.25, 0.125)
+LONG = (
+    "There are some things here. A picture may show an object, a place or a word. Objects have colours: red, green, blue, "
+    "yellow. Some stand at the left and some at the right, at the top or at the bottom. Answer with few words."
+)
 NOISE = 2e-6  # relative; more than f32 rounding makes of projected rows, attention and keys
 
 
@@ -169,21 +173,22 @@ def prompts(kinds=("single", "pair", "text")):
         "single": ([ask(q["image"], text=q["question"]) for q in spread(2)], 2),
         "pair": ([ask(a, b, text="How many objects are there?") for a, b in zip(pictures, pictures[3:])], 1),
         "twin": ([ask(p, p, text="What objects are in the image?") for p in pictures], 1),
+        "long": ([ask(p, text=f"{LONG} {spread(1)[i]['question']}") for i, p in enumerate(pictures[:6])], 2),
         "text": ([ask(text="How many dogs are there?")], 1),
     }
     return [(kind, *table[kind]) for kind in kinds]
 
 
-def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin", "text"), **options):
+def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin", "text"), ask_about=prompts, **options):
     """Records a method at some shares of the rows.
 
-    reference: a subclass of Reference. plan(share): the plan that asks Fovea for the same. Prompts whose selection
-    changes under noise of the size of rounding are passed over.
+    reference: a subclass of Reference. plan(share): the plan that asks Fovea for the same. ask_about(kinds): as prompts.
+    Prompts whose selection changes under noise of the size of rounding are passed over.
     """
     model, processor = load_llava(MODEL), load_processor()
     golden, cases = GoldenWriter(GOLDEN / "methods", name), []
     for share in shares:
-        for kind, candidates, count in prompts(kinds):
+        for kind, candidates, count in ask_about(kinds):
             if kind == "text" and share != shares[0]:
                 continue  # nothing to keep a share of
             found = ties = 0
@@ -193,7 +198,7 @@ def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin"
                 inputs = to_inputs(processor, messages)
                 run = reference(model, share, **options)
                 logits = run.run(inputs)
-                kept = [[image.tolist() for image in stage] for stage in run.stages]
+                kept = _kept(run)
                 if not all(_same(reference(model, share, noise_seed=seed, **options), inputs, kept) for seed in range(3)):
                     ties += 1
                     continue
@@ -201,7 +206,7 @@ def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin"
                 golden.add(case, logits)
                 images = len(picture_paths(messages))
                 cases.append({"name": case, "share": share, "plan": plan(share), "messages": messages, "images": images,
-                              "kept": kept, **({"keptText": run.text_stages} if hasattr(run, "text_stages") else {}), "rowsPerLayer": run.rows_per_layer})  # fmt: skip
+                              **kept, "rowsPerLayer": run.rows_per_layer})  # fmt: skip
                 found += 1
             assert found == count, f"{name}: {kind} prompts at {share}: {found} of {count}, {ties} near-ties"
     golden.write({"pictures": digests(cases), "cases": cases})
@@ -209,4 +214,10 @@ def record(name, reference, plan, shares=SHARES, kinds=("single", "pair", "twin"
 
 def _same(run, inputs, kept):
     run.run(inputs)
-    return [[image.tolist() for image in stage] for stage in run.stages] == kept
+    return _kept(run) == kept
+
+
+def _kept(run):
+    """Rows that stay, per stage: raster rows of each image and, of stages over text, rows of the prompt."""
+    kept = {"kept": [[image.tolist() for image in stage] for stage in run.stages]}
+    return {**kept, "keptText": run.text_stages} if hasattr(run, "text_stages") else kept

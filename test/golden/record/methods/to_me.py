@@ -1,6 +1,7 @@
 """ToMe and Turbo: bipartite merging in every layer of the tower, Turbo with the class row's attention in the score."""
 
 import torch
+from bipartite import merge
 from harness import record
 from tower_layers import TowerLayers
 from tower_out import unit
@@ -18,15 +19,8 @@ class ToMe(TowerLayers):
         metric = unit(keys.mean(0))
         score = metric[even] @ metric[odd].T - self.coefficient * attention.mean(0)[0, even, None]
         score[0] = -torch.inf  # the class row
-        best, target = score.max(1)
-        order = torch.sort(best, descending=True, stable=True).indices[: min(goes, (n - 1) // 2)]
-        x, size = x * size[:, None], size.clone()
-        for source in order.tolist():
-            x[odd[target[source]]] += x[even[source]]
-            size[odd[target[source]]] += size[even[source]]
-        rows["x"], rows["size"] = x / size[:, None], size
-        gone = even[order]
-        self.keep(rows, torch.tensor([row for row in range(n) if row not in gone]))
+        rows["x"], rows["size"], stays = merge(x, size, even, odd, score, min(goes, (n - 1) // 2))
+        self.keep(rows, stays)
 
     def tower_layers(self):
         layer, n = self.config.vision_feature_layer, self.config.vision_config.num_hidden_layers
