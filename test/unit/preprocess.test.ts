@@ -196,9 +196,17 @@ describe("Qwen2-VL preprocessing", () => {
   });
 
   it("makes smaller pictures of whole squares", () => {
-    expect(qwen({}).within({ ...noLimit, side: 0.5 }).placeholder(280, 140)).toEqual([5 * 3]);
+    expect(
+      qwen({})
+        .within({ ...noLimit, side: 0.5 })
+        .placeholder(280, 140),
+    ).toEqual([5 * 3]);
     expect(qwen({}).within(noLimit).placeholder(280, 140)).toEqual([10 * 5]);
-    expect(qwen({}).within({ ...noLimit, side: 0.01 }).placeholder(280, 140)).toEqual([1]);
+    expect(
+      qwen({})
+        .within({ ...noLimit, side: 0.01 })
+        .placeholder(280, 140),
+    ).toEqual([1]);
   });
 
   it("keeps to a number of pixels, which a square at least must fit", () => {
@@ -289,7 +297,11 @@ describe("Idefics3 preprocessing", () => {
         .cut(width, height).tiles.length;
     expect([17, 16, 10, 9, 5, 4, 1].map((tiles) => tilesOf(tiles, 100, 100))).toEqual([17, 10, 10, 5, 5, 1, 1]);
     expect([5, 4, 3, 2].map((tiles) => tilesOf(tiles, 400, 100))).toEqual([5, 4, 3, 1]);
-    expect(idefics3(smolvlm).within({ ...noLimit, tiles: 5 }).placeholder(100, 100)).toHaveLength(11);
+    expect(
+      idefics3(smolvlm)
+        .within({ ...noLimit, tiles: 5 })
+        .placeholder(100, 100),
+    ).toHaveLength(11);
   });
 
   it("refuses to make pictures smaller, by the method's name", () => {
