@@ -31,18 +31,18 @@ export function createIdefics3Preprocessor(config: ImageConfig, limit = noLimit)
   const scaling = readScaling(preprocessor, half, half);
   const rows = readSide(config.processor.image_seq_len ?? 169, "image_seq_len");
 
-  const fitPicture = (image: Size) => (longest === null ? image : fitLongest(image, longest));
+  const toLongest = (image: Size) => (longest === null ? image : fitLongest(image, longest));
 
   /** As if "size" said so, if not all of its tiles are allowed the largest multiple of a tile; at last the whole alone. */
   function geometry(image: Size): Geometry {
-    if (!splits) return uncut(fitPicture(image));
-    const whole = cutInto(fitPicture(image), tile);
+    if (!splits) return uncut(toLongest(image));
+    const whole = cutInto(toLongest(image), tile);
     if (tilesOf(whole) <= limit.tiles) return whole;
     for (let tiles = longest === null ? 1 : Math.ceil(longest / tile) - 1; tiles > 1; --tiles) {
       const smaller = cutInto(fitLongest(image, tiles * tile), tile);
       if (tilesOf(smaller) <= limit.tiles) return smaller;
     }
-    return uncut(fitPicture(image));
+    return uncut(toLongest(image));
   }
 
   return {
