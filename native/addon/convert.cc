@@ -370,7 +370,7 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   info.Set("projectorMacsPerRow", static_cast<double>(model.projector->macs_per_row()));
   info.Set("imageRows", static_cast<double>(model.image_rows));
   info.Set("imageTokenId", model.image_token);
-  if (model.video_token >= 0) info.Set("videoTokenId", model.video_token);
+  if (model.video_token) info.Set("videoTokenId", *model.video_token);
   return info;
 }
 

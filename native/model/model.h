@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "io/tensor_source.h"
@@ -28,9 +29,9 @@ struct Model {
   int64_t parameters = 0;
   int64_t weight_bytes = 0;  // packed
   int32_t image_token = 0;
-  int32_t video_token = -1;     // stands for rows of videos where they have a token of their own
-  float tokens_per_second = 0;  // positions that a second of a video is long; 0: each moment is one
-  int64_t image_rows = 0;       // of one image or tile at the tower's own size
+  std::optional<int32_t> video_token{};  // stands for rows of videos where they have a token of their own
+  float tokens_per_second = 0;           // positions that a second of a video is long; 0: each moment is one
+  int64_t image_rows = 0;                // of one image or tile at the tower's own size
 
   // Destroyed from the last to the first: everything below uses ops.
   std::unique_ptr<Ops> ops;
