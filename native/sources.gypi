@@ -47,6 +47,7 @@
       "native/model/gguf/idefics3.cc",
       "native/model/gguf/llava.cc",
       "native/model/gguf/registry.cc",
+      "native/model/families/paligemma.cc",
       "native/model/families/qwen_vl.cc",
       "native/model/kv_cache.cc",
       "native/model/projector/any_res.cc",

@@ -2,6 +2,7 @@ import { Template } from "@huggingface/jinja";
 import { FoveaError } from "../errors.js";
 import { type JsonObject, type ModelFolder, pathOf, readModelJson, readModelText } from "../hub/model-file.js";
 import { isRecord } from "../is-record.js";
+import { builtInTemplates } from "./built-in-templates.js";
 import type { TemplateMessage } from "./template-message.js";
 
 /** Options of `ChatTemplate.render`. */
@@ -75,7 +76,9 @@ export async function loadChatTemplate(folder: ModelFolder): Promise<ChatTemplat
     (await readModelText(folder, "chat_template.jinja")) ??
     fromJson(tokenizerConfig) ??
     fromJson(await readModelJson(folder, "chat_template.json")) ??
-    fromJson(await readModelJson(folder, "processor_config.json"));
+    fromJson(await readModelJson(folder, "processor_config.json")) ??
+    builtInTemplates.get(String((await readModelJson(folder, "config.json"))?.model_type)) ??
+    null;
   if (source === null) {
     throw new FoveaError(
       "ERR_FOVEA_MODEL_UNSUPPORTED",

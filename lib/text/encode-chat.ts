@@ -15,10 +15,13 @@ export function encodeChat(
 ): number[] {
   const { addGenerationPrompt = true, mark, ...rest } = options;
   let prompt = template.render(messages, { addGenerationPrompt });
+  let start = prompt; // of what follows on pictures, which may stand before the first token
   if (mark !== undefined) {
-    const text = mark.text.map((part) => (typeof part === "number" ? tokenizer.tokenOf(part) : part)).join("");
-    prompt = prompt.replaceAll(tokenizer.tokenOf(mark.token), () => text);
+    const word = tokenizer.tokenOf(mark.token);
+    while (start.startsWith(word)) start = start.slice(word.length);
+    const text = mark.text?.map((part) => (typeof part === "number" ? tokenizer.tokenOf(part) : part)).join("");
+    if (text !== undefined) prompt = prompt.replaceAll(word, () => text);
   }
-  const hasBos = tokenizer.bosToken !== null && prompt.startsWith(tokenizer.bosToken);
+  const hasBos = tokenizer.bosToken !== null && start.startsWith(tokenizer.bosToken);
   return tokenizer.encode(prompt, { ...rest, addSpecialTokens: !hasBos });
 }

@@ -24,20 +24,20 @@ export interface PictureCut {
   isOneImage?: true;
 }
 
-/** How a chat template marks a picture where it does not write the image token. */
+/** How a chat template marks a picture, where there is more to it than the image token. */
 export interface PictureMark {
   /** The token that it writes. */
   token: number;
   /**
-   * What stands there before the prompt is tokenised: text, and ids for the text of tokens, the image token among them.
-   * Text around a picture is part of the text beside it, with which it may share tokens.
+   * What stands there instead before the prompt is tokenised: text, and ids for the text of tokens, the image token
+   * among them. Text around a picture is part of the text beside it, with which it may share tokens.
    */
-  text: (string | number)[];
+  text?: (string | number)[];
 }
 
 /** What a model's family does to a decoded image before the vision tower sees it. */
 export interface ImagePreprocessor {
-  /** Of families whose templates mark pictures in their own way. */
+  /** Of families whose templates mark pictures in their own way, or write them before the first token. */
   mark?: PictureMark;
   /** Geometry and scaling for an image of this size. `index` is its position in the request, for errors. */
   cut(width: number, height: number, index?: number): PictureCut;

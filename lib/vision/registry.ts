@@ -4,6 +4,7 @@ import { createIdefics3Preprocessor } from "./idefics3.js";
 import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
 import { createInternVlPreprocessor } from "./internvl.js";
 import { createLlavaNextPreprocessor } from "./llava-next.js";
+import { createPaliGemmaPreprocessor } from "./paligemma.js";
 import { createQwen2VlPreprocessor } from "./qwen2-vl.js";
 
 /** Image preprocessing by the `model_type` of config.json. One line per family. */
@@ -14,6 +15,7 @@ export const imageFamilies: ReadonlyMap<string, (config: ImageConfig) => ImagePr
   ["llava", createClipPreprocessor],
   ["llava_next", createLlavaNextPreprocessor],
   ["llava_onevision", createLlavaNextPreprocessor],
+  ["paligemma", createPaliGemmaPreprocessor],
   ["qwen2_5_vl", createQwen2VlPreprocessor],
   ["qwen2_vl", createQwen2VlPreprocessor],
   ["qwen3_vl", createQwen2VlPreprocessor],

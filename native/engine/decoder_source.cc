@@ -25,7 +25,7 @@ AttentionMass DecoderSource::mass(int layer, const RowStream& stream, const Sequ
                         decoder_.visible(layer, stream, sequence, queries, keys));
 }
 
-// The mean over keys of q k is q times the mean key.
+// The mean over keys of q k is q times the mean key. These are scores before any cap.
 std::vector<float> DecoderSource::mean_logits(std::span<const int32_t> rows) {
   const auto [q, k] = decoder_.probe(layer_, stream_, stream_.sequences[sequence_], rows, rows, /*rope=*/true);
   const auto n = static_cast<int64_t>(rows.size());

@@ -73,10 +73,12 @@ describe.each(["bf16", "int8", "int4"] as const)("a model held as %s", (dtype) =
 
 describe("every family loads as int4, which holds some matrices as int8", () => {
   const folders = [
+    "gemma3/gemma3",
     "idefics3/smolvlm",
     "internvl/internvl",
     "llava-next/llava-next",
     "llava-next/llava-onevision",
+    "paligemma/paligemma2",
     "qwen_vl/qwen2_vl",
     "qwen_vl/qwen2_5_vl",
     "qwen_vl/qwen3_vl",

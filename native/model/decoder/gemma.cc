@@ -12,11 +12,11 @@ namespace {
 
 // Of each layer the places that it sees back, 0 for all. Published configs say which layers those are by a number:
 // every sliding_window_pattern-th layer sees all; later ones list layer_types.
-std::vector<int32_t> read_windows(const Json& text_config, int n_layers, int64_t default_window) {
-  const auto window = static_cast<int32_t>(bounded(text_config, "sliding_window", default_window, 1, kMaxContext));
+std::vector<int32_t> read_windows(const Json& text_config, int n_layers, int64_t default_pattern) {
+  const auto window = static_cast<int32_t>(bounded(text_config, "sliding_window", 4096, 1, kMaxContext));
   std::vector<int32_t> windows;
   if (!text_config.has("layer_types")) {
-    const int64_t pattern = bounded(text_config, "sliding_window_pattern", 6, 1, kMaxLayers);
+    const int64_t pattern = bounded(text_config, "sliding_window_pattern", default_pattern, 1, kMaxLayers);
     for (int64_t layer = 0; layer < n_layers; ++layer) windows.push_back((layer + 1) % pattern == 0 ? 0 : window);
     return windows;
   }
@@ -37,7 +37,45 @@ void refuse_if(bool is_set, const char* key, const char* what) {
               std::string("config.json: text_config.") + key + " is set; Fovea's Gemma 3 " + what);
 }
 
+float embed_scale(const DecoderConfig& c) { return static_cast<float>(std::sqrt(static_cast<double>(c.d_model))); }
+
+float read_score_scale(const Json& text_config) {
+  const double scalar = text_config.number_or("query_pre_attn_scalar", 256);
+  if (!(scalar > 0 && std::isfinite(scalar))) text_config.refuse("query_pre_attn_scalar", "a number above 0");
+  return static_cast<float>(1 / std::sqrt(scalar));
+}
+
 }  // namespace
+
+DecoderConfig gemma_config(const Json& text_config) {
+  DecoderConfig c = llama_config(
+      text_config,
+      {.n_layers = 28, .d_model = 3072, .d_ff = 24576, .n_heads = 16, .d_head = 256, .vocab = 256000, .context = 8192});
+  // "gelu" of old configs means this one, too, and nothing reads their hidden_activation.
+  const bool is_exact = text_config.string_or("hidden_act", "gelu") == "gelu";
+  c.activation = is_exact ? Activation::kGeluTanh : parse_activation(text_config, "hidden_act", "gelu_pytorch_tanh");
+  c.embed_scale = embed_scale(c);
+  return c;
+}
+
+DecoderConfig gemma2_config(const Json& text_config) {
+  DecoderConfig c = llama_config(text_config, {.n_layers = 26,
+                                               .d_model = 2304,
+                                               .d_ff = 9216,
+                                               .n_heads = 8,
+                                               .n_kv_heads = 4,
+                                               .d_head = 256,
+                                               .vocab = 256000,
+                                               .context = 8192});
+  c.activation = parse_activation(text_config, "hidden_activation", "gelu_pytorch_tanh");
+  c.embed_scale = embed_scale(c);
+  c.score_scale = read_score_scale(text_config);
+  const double cap = text_config.number_or("attn_logit_softcapping", 50);
+  if (!(cap > 0 && std::isfinite(cap))) text_config.refuse("attn_logit_softcapping", "a number above 0");
+  c.score_cap = static_cast<float>(cap);
+  c.windows = read_windows(text_config, c.n_layers, 2);
+  return c;
+}
 
 DecoderConfig gemma3_config(const Json& text_config) {
   DecoderConfig c = llama_config(text_config, {.n_layers = 26,
@@ -56,11 +94,9 @@ DecoderConfig gemma3_config(const Json& text_config) {
   refuse_if(text_config.bool_or("use_bidirectional_attention", false), "use_bidirectional_attention",
             "lets text see what comes before it alone");
   c.qk_norm = true;
-  c.embed_scale = static_cast<float>(std::sqrt(static_cast<double>(c.d_model)));
-  const double scalar = text_config.number_or("query_pre_attn_scalar", 256);
-  if (!(scalar > 0 && std::isfinite(scalar))) text_config.refuse("query_pre_attn_scalar", "a number above 0");
-  c.score_scale = static_cast<float>(1 / std::sqrt(scalar));
-  c.windows = read_windows(text_config, c.n_layers, 4096);
+  c.embed_scale = embed_scale(c);
+  c.score_scale = read_score_scale(text_config);
+  c.windows = read_windows(text_config, c.n_layers, 6);
 
   // transformers 5 keeps RoPE of both kinds of layers in rope_parameters; before, rope_theta and rope_scaling were
   // those of layers that see all.

@@ -8,10 +8,13 @@
 
 namespace fovea {
 
-// Norms of Gemma 3 and Gemma 2, in llama_weights' terms.
-constexpr NormStyle kGemmaNorms{.more = 1, .has_behind = true};
+// In llama_weights' terms.
+constexpr NormStyle kGemmaNorms{.more = 1};                       // of Gemma
+constexpr NormStyle kGemma2Norms{.more = 1, .has_behind = true};  // of Gemma 2 and Gemma 3
 
 // Throw kModelFormat or kModelUnsupported. What rows of pictures see is left to the family.
+DecoderConfig gemma_config(const Json& text_config);
+DecoderConfig gemma2_config(const Json& text_config);
 DecoderConfig gemma3_config(const Json& text_config);
 
 }  // namespace fovea

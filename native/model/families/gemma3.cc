@@ -46,12 +46,12 @@ void load_gemma3(Model& model, const Json& config, const LoadOptions& options) {
   const bool tied = config.bool_or("tie_word_embeddings", true);
   const std::string head_prefix = tied ? "" : weights.prefix_of("lm_head.weight", {"", "language_model."});
   model.tower = std::make_unique<ClipTower>(*model.ops, tower, clip_weights(weights, tower, tower_prefix));
-  DeviceArray norm = weights.vector(projector + "mm_soft_emb_norm.weight", tower.d_model, kGemmaNorms.more);
+  DeviceArray norm = weights.vector(projector + "mm_soft_emb_norm.weight", tower.d_model, kGemma2Norms.more);
   model.projector = std::make_unique<PooledSquares>(
       *model.ops, fold, std::move(norm), tower.norm_eps,
       weights.transposed(projector + "mm_input_projection_weight", tower.d_model, decoder.d_model));
   DecoderWeights decoder_weights =
-      llama_weights(weights, decoder, text_config, decoder_prefix, tied, head_prefix + "lm_head.weight", kGemmaNorms);
+      llama_weights(weights, decoder, text_config, decoder_prefix, tied, head_prefix + "lm_head.weight", kGemma2Norms);
   model.decoder = std::make_unique<Decoder>(*model.ops, std::move(decoder), std::move(decoder_weights));
   const int64_t old_token = config.int_or("image_token_index", 262144);
   model.image_token =
