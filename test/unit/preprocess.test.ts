@@ -12,7 +12,12 @@ import { createQwen2VlPreprocessor } from "../../lib/vision/qwen2-vl.js";
 
 const embedded = fileURLToPath(new URL("../../model/fovea-mini", import.meta.url));
 const clip = (preprocessor: object, processor: object = { patch_size: 14 }, model: object = {}) =>
-  createClipPreprocessor({ preprocessor: { ...preprocessor }, processor: { ...processor }, model: { ...model } });
+  createClipPreprocessor({
+    preprocessor: { ...preprocessor },
+    processor: { ...processor },
+    model: { ...model },
+    video: {},
+  });
 
 describe("CLIP preprocessing", () => {
   it("of the embedded model", async () => {
