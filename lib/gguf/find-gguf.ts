@@ -3,8 +3,9 @@ import { basename, dirname, join, resolve } from "node:path";
 import { FoveaError } from "../errors.js";
 import { indexFile, singleFile } from "../hub/choose-files.js";
 import { isMmproj } from "../hub/choose-gguf.js";
+import { isLaterPart } from "../hub/gguf-parts.js";
 
-/** A model in GGUF: the decoder's file, and that of its vision tower and projector. */
+/** A model in GGUF: the decoder's file, or the first of its parts, and that of its vision tower and projector. */
 export interface GgufFiles {
   decoder: string;
   mmproj: string;
@@ -32,7 +33,7 @@ export async function findGguf(path: string, mmproj?: string): Promise<GgufFiles
 
 function chooseDecoder(folder: string, names: string[]): string | null {
   if (names.includes(singleFile) || names.includes(indexFile)) return null;
-  const decoders = names.filter((name) => name.endsWith(".gguf") && !isMmproj(name)).sort();
+  const decoders = names.filter((name) => name.endsWith(".gguf") && !isMmproj(name) && !isLaterPart(name)).sort();
   if (decoders.length > 1) {
     throw new FoveaError(
       "ERR_FOVEA_INVALID_ARGUMENT",

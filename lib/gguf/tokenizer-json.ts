@@ -58,7 +58,8 @@ export function stopIds(metadata: JsonObject): number[] {
 
 /** GPT-2's way: bytes as printable characters, merges in order. */
 function byteLevelParts(metadata: JsonObject, { ids }: Vocabulary): JsonObject {
-  const merges = list(metadata, "merges", "string") as string[];
+  // gguf-py leaves out lists of nothing.
+  const merges = (metadata[key("merges")] === undefined ? [] : list(metadata, "merges", "string")) as string[];
   const pre = metadata[key("pre")];
   const preTokenizer = preTokenizers.get(String(pre));
   if (preTokenizer === undefined) {

@@ -50,7 +50,7 @@ export function chooseFiles(listed: string[], wanted: string[], { id, revision, 
   const gguf = listed.filter((name) => name.endsWith(".gguf"));
   if (variant !== undefined) {
     const chosen = chooseGguf(gguf.filter(isSafeName), variant);
-    if (chosen !== null) return [...described, chosen.mmproj, chosen.decoder];
+    if (chosen !== null) return [...described, chosen.mmproj, ...chosen.parts];
     throw new FoveaError(
       "ERR_FOVEA_MODEL_NOT_FOUND",
       `${id} at ${revision} has not just one GGUF model named ${variant}, with an mmproj. It has ${some(gguf)}.`,

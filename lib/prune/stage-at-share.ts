@@ -49,7 +49,8 @@ function keepAtShare(stage: PlanStage, share: number, facts: PlanFacts): PlanSta
   if (!hasKeepRatio(methods.get(stage.method) as Method)) {
     throw planError(stage.method, share, "a method that keeps a ratio of the rows", "Give its options yourself.");
   }
-  if (lowerPlan({ stages: [{ ...stage, keep: share }] }, facts).stages.every(({ over }) => over === "text")) {
+  const { stages } = lowerPlan({ stages: [{ ...stage, keep: share }] }, facts);
+  if (stages.every((lowered) => "over" in lowered && lowered.over === "text")) {
     throw planError(stage.method, share, "a method that drops visual rows", "This one drops text.");
   }
   // Where steps combine choices of rows, the option is taken at its word.

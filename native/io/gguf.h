@@ -30,6 +30,7 @@ struct GgufEntry {
   std::vector<int64_t> shape;  // slowest dimension first, as everywhere here; the file has them the other way round
   uint64_t begin;              // in bytes from the start of the file
   uint64_t end;
+  size_t part = 0;  // of a model that is split into several files
 };
 
 struct GgufHeader {
@@ -42,24 +43,25 @@ struct GgufHeader {
 // that Fovea does not know; source names the file in the message.
 GgufHeader parse_gguf_header(std::span<const std::byte> bytes, uint64_t file_size, const std::string& source);
 
-// A file, mapped. Const methods may be called from several threads.
+// A file, mapped, or the parts that one was split into (name-00001-of-00003.gguf and so on): the first of them has the
+// metadata, all have tensors. Const methods may be called from several threads.
 class GgufFile {
  public:
-  // Throws kModelNotFound, and as parse_gguf_header.
-  explicit GgufFile(const std::string& path)
-      : file_(path), header_(parse_gguf_header(file_.bytes(), file_.size(), path)) {}
+  // path: of parts, the first; the others lie beside it. Throws kModelNotFound, kModelFormat for parts that do not
+  // belong together, and as parse_gguf_header.
+  explicit GgufFile(const std::string& path);
 
-  const std::string& path() const { return file_.path(); }
+  const std::string& path() const { return parts_[0].path(); }
   const Json& metadata() const { return header_.metadata; }
   const GgufEntry* entry(std::string_view name) const {  // nullptr if there is no such tensor
     const auto found = header_.tensors.find(name);
     return found == header_.tensors.end() ? nullptr : &found->second;
   }
   const std::map<std::string, GgufEntry, std::less<>>& entries() const { return header_.tensors; }
-  const std::byte* data(const GgufEntry& entry) const { return file_.data() + entry.begin; }
+  const std::byte* data(const GgufEntry& entry) const { return parts_[entry.part].data() + entry.begin; }
 
  private:
-  MappedFile file_;
+  std::vector<MappedFile> parts_;
   GgufHeader header_;
 };
 

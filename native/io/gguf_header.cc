@@ -226,9 +226,6 @@ GgufHeader parse_gguf_header(std::span<const std::byte> bytes, uint64_t file_siz
   const Counts counts = read_start(reader);
   GgufHeader header;
   header.metadata = read_metadata(reader, counts.keys, source);
-  const int64_t parts = header.metadata.int_or("split.count", 1);
-  if (parts > 1)
-    reader.unsupported("is one of " + std::to_string(parts) + " parts; join them with llama-gguf-split --merge");
   const uint64_t alignment = read_alignment(header.metadata);
   for (uint64_t i = 0; i < counts.tensors; ++i) {
     auto [name, entry] = read_entry(reader, alignment);

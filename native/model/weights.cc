@@ -132,14 +132,24 @@ std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int
 
 PatchMatrices Weights::patch_matrices(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p) {
   const int64_t area = p * p;
-  const HeldTensor held = take(name, {n, c, t, p, p}, DType::kF32);
-  const std::vector<float> frames = host_copy(ops_, widened(held.tensor.reshape_rows({c * t * area}), name).view());
-  std::vector<float> sums(static_cast<size_t>(n * c * area), 0.0F), apart(frames.size());
-  for (size_t i = 0; i < frames.size(); ++i) {
-    const auto place = static_cast<int64_t>(i);
-    const int64_t row = place / (c * t * area), channel = place / (t * area) % c, frame = place / area % t;
-    sums[static_cast<size_t>(place / (t * area) * area + place % area)] += frames[i];
-    apart[static_cast<size_t>(((row * t + frame) * c + channel) * area + place % area)] = frames[i];
+  std::vector<float> sums(static_cast<size_t>(n * c * area), 0.0F), apart(static_cast<size_t>(n * t * c * area));
+  const auto add = [&](int64_t row, int64_t channel, int64_t frame, int64_t place, float value) {
+    sums[static_cast<size_t>((row * c + channel) * area + place)] += value;
+    apart[static_cast<size_t>(((row * t + frame) * c + channel) * area + place)] = value;
+  };
+  if (files_.has(name + ".1")) {
+    for (int64_t frame = 0; frame < t; ++frame) {
+      const std::string part = frame == 0 ? name : name + "." + std::to_string(frame);
+      const HeldTensor held = take(part, {n, c, p, p}, DType::kF32);
+      const std::vector<float> one = host_copy(ops_, widened(held.tensor.reshape_rows({c * area}), part).view());
+      for (int64_t i = 0; i < std::ssize(one); ++i)
+        add(i / (c * area), i / area % c, frame, i % area, one[static_cast<size_t>(i)]);
+    }
+  } else {
+    const HeldTensor held = take(name, {n, c, t, p, p}, DType::kF32);
+    const std::vector<float> all = host_copy(ops_, widened(held.tensor.reshape_rows({c * t * area}), name).view());
+    for (int64_t i = 0; i < std::ssize(all); ++i)
+      add(i / (c * t * area), i / (t * area) % c, i / area % t, i % area, all[static_cast<size_t>(i)]);
   }
   const auto packed = [&](std::vector<float>& numbers) {
     const Tensor parts[] = {

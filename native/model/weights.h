@@ -36,6 +36,8 @@ class Weights {
   // Throws kModelFormat listing what was tried.
   std::string prefix_of(const std::string& probe, const std::vector<std::string>& prefixes) const;
 
+  bool has(const std::string& name) const { return files_.has(name); }
+
   // (n) as f32, plus `more` each: Gemma's norms multiply by 1 + weight.
   DeviceArray vector(const std::string& name, int64_t n, float more = 0);
   // The same if `present`, else empty.
@@ -56,7 +58,7 @@ class Weights {
                                         Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
-  // The convolution (n, c, t, p, p) of t frames.
+  // The convolution (n, c, t, p, p) of t frames, or (n, c, p, p) of the first, and of the others as name.1 and so on.
   PatchMatrices patch_matrices(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p);
   // (k, n) packed as if it were (n, k): what rows are multiplied by from the right.
   std::unique_ptr<PackedMatrix> transposed(const std::string& name, int64_t k, int64_t n);

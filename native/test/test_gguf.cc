@@ -1,5 +1,5 @@
 // GGUF files: what the header parser accepts and refuses, blocks against gguf-py's reading of them, tensors under other
-// names and in another order, and models that contradict themselves.
+// names and in another order, files in parts, and models that contradict themselves.
 #include <array>
 #include <bit>
 #include <cmath>
@@ -156,8 +156,6 @@ TEST("gguf header: counts and lengths that lie, before memory is reserved for th
   for (const uint32_t alignment : {0u, 3u, 1u << 21})
     check_refused(with([&](W& w) { w.key("general.alignment", alignment); }), "general.alignment");
   check_refused(with([](W& w) { w.key("general.alignment", "32"); }), "general.alignment");
-  check_refused(with([](W& w) { w.key("split.count", W::kU16, W::raw<uint16_t>(3)); }), "llama-gguf-split",
-                ErrorCode::kModelUnsupported);
 }
 
 TEST("gguf header: tensors that lie") {
@@ -280,6 +278,47 @@ TEST("gguf tensors: data that is not aligned, and blocks as the dtype asked for"
       CHECK_EQ(f16_to_f32(f16.tensor.as<uint16_t>()[i]), 0.5F * static_cast<float>(i - 16));
     }
   }
+}
+
+TEST("gguf files in parts: the tensors of all, and parts that do not belong together") {
+  const auto part = [](uint16_t no, uint16_t count, const std::string& tensor) {
+    W writer;
+    writer.key("split.no", W::kU16, W::raw(no)).key("split.count", W::kU16, W::raw(count));
+    writer.key("split.tensors.count", W::kI32, W::raw<int32_t>(2));
+    if (no == 0) writer.key("general.architecture", "llama");
+    if (!tensor.empty()) writer.tensor(tensor, {2}, kF32, 0);
+    return writer.file(tensor.empty() ? "" : W::raw(static_cast<float>(no)) + W::raw(7.0F));
+  };
+  const Folder folder("parts");
+  const std::string first = folder.write("m-00001-of-00003.gguf", part(0, 3, ""));  // of metadata alone
+  folder.write("m-00002-of-00003.gguf", part(1, 3, "a"));
+  const auto open = [&] { return GgufFile(first); };
+  CHECK_THROWS(ErrorCode::kModelNotFound, open());
+  const std::string third = folder.write("m-00003-of-00003.gguf", part(2, 3, "b"));
+  std::vector<GgufFile> files;
+  files.push_back(open());
+  CHECK_EQ(files[0].metadata().required_string("general.architecture"), std::string("llama"));
+  const GgufTensors tensors(std::move(files), {{"A", {"a"}}, {"B", {"b"}}});
+  CHECK_EQ(tensors.bytes(), uint64_t{16});
+  CHECK_EQ(tensors.take("A", {2}, DType::kF32).tensor.as<float>()[0], 1.0F);
+  CHECK_EQ(tensors.take("B", {2}, DType::kF32).tensor.as<float>()[0], 2.0F);
+
+  const auto refused = [&](const std::string& path, const std::string& why) {
+    CHECK_THROWS(ErrorCode::kModelFormat, GgufFile{path});
+    const std::string message = message_of([&] { GgufFile{path}; });
+    if (message.find(why) == std::string::npos) fail(__FILE__, __LINE__, message + "; expected \"" + why + "\"");
+  };
+  refused(third, "is part 3 of 3; name the first, whose name ends with -00001-of-00003.gguf");
+  refused(folder.write("renamed.gguf", part(0, 3, "")), "is part 1 of 3; name the first");
+  refused(folder.write("many.gguf", W().key("split.count", W::kI32, W::raw<int32_t>(100000)).file("x")),
+          "100000 parts");
+  refused(folder.write("few.gguf", W().key("split.count", W::kI32, W::raw<int32_t>(-2)).file("x")), "-2 parts");
+  folder.write("m-00003-of-00003.gguf", part(2, 3, "a"));
+  refused(first, "has the tensor a of an earlier part again");
+  folder.write("m-00003-of-00003.gguf", part(1, 3, "b"));
+  refused(first, "is not part 3 of 3 as its name says");
+  folder.write("m-00003-of-00003.gguf", part(2, 3, ""));
+  refused(first, "have 1 tensors; split.tensors.count says 2");
 }
 
 TEST("gguf models: a config in transformers' words") {

@@ -3,8 +3,10 @@
 
 #include "engine/forward_pass.h"
 #include "engine/image_cache.h"
+#include "engine/prompt.h"
 #include "model/vision/interpolate_positions.h"
 #include "test/check.h"
+#include "test/golden.h"
 #include "test/numbers.h"
 #include "test/tiny_decoder.h"
 #include "test/variants.h"
@@ -114,6 +116,43 @@ TEST("Qwen2.5-VL: what a layer of windows attends to is refused by its number, w
   }
   for (const int layer : {-2, -4}) CHECK_THROWS(ErrorCode::kPlan, run(tap("columnAttention", layer)));
   CHECK_THROWS(ErrorCode::kPlan, run(tap("classAttention", -1)));
+}
+
+TEST("Qwen-VL: rows of a video stand where transformers puts them") {
+  for (const std::string name : {"qwen2_vl", "qwen2_5_vl", "qwen3_vl"}) {
+    const Golden golden("video/" + name);
+    const auto model = load_variant("../qwen_vl/" + name);
+    const auto ids = golden.read<int32_t>("usual.input_ids"), grid = golden.read<int32_t>("usual.grid");
+    const auto expected = golden.read<int32_t>("usual.positions");  // (3, n)
+    const bool apart = name == "qwen3_vl";                          // a moment is an image
+    std::vector<ImageInput> images;
+    for (int i = 0; i < (apart ? grid[0] : 1); ++i) {
+      ImageInput image = random_picture(grid[2] * 4, grid[1] * 4 * (apart ? 2 : 2 * grid[0]), 1);
+      image.height = grid[1] * 4;
+      image.frames = apart ? 2 : 2 * grid[0];
+      image.seconds = 0.2;
+      images.push_back(std::move(image));
+    }
+    ImageCache cache(0);
+    ImageRows rows;
+    CHECK(rows.encode(*model, images, {}, false, cache, kNever, false));
+    DeviceArray hidden, planes;
+    const auto n = std::ssize(ids);
+    RowStream stream;
+    append_sequence(*model, ids, rows, 0, Positions::kOriginal,
+                    hidden.resize(*model->ops, {n, model->decoder->config().d_model}), plane_memory(*model, n, planes),
+                    stream);
+    REQUIRE(std::ssize(stream.positions) == n && std::ssize(expected) == 3 * n);
+    for (int64_t row = 0; row < n; ++row) {
+      const auto at = static_cast<size_t>(row), count = static_cast<size_t>(n);
+      CHECK(stream.positions[at] == Position(expected[at], expected[count + at], expected[2 * count + at]));
+    }
+    images[0].seconds = 1e9;
+    if (name == "qwen2_5_vl")
+      CHECK_THROWS(ErrorCode::kInvalidArgument, ImageRows().encode(*model, images, {}, false, cache, kNever, false));
+    images[0].frames = 3;
+    CHECK_THROWS(ErrorCode::kInvalidArgument, ImageRows().encode(*model, images, {}, false, cache, kNever, false));
+  }
 }
 
 TEST("stretch_positions: corners on corners, linear between them") {

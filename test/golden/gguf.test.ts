@@ -105,6 +105,58 @@ describe("SmolVLM in BF16", () => {
   });
 });
 
+interface QwenRecording {
+  cases: { prompt: string; pictures: string[]; tokens: number; text: string }[];
+}
+
+describe.each([
+  ["qwen2_vl", "in parts, the tower's q, k and v apart", "qwen2_vl-BF16-00001-of-00003.gguf"],
+  ["qwen2_5_vl", "the tower's q, k and v as one matrix", "qwen2_5_vl-BF16.gguf"],
+])("%s in BF16, %s", (name, _, file) => {
+  const { cases } = readGolden<QwenRecording>(`qwen_vl/${name}`).meta;
+  const messagesOf = (pictures: string[]): Message[] => [
+    {
+      role: "user",
+      content: pictures.flatMap((picture) => [
+        { type: "image", image: path(`qwen_vl/${picture}.png`) },
+        { type: "text", text: "What is it?" },
+      ]),
+    },
+  ];
+
+  it("has prompts and pixels of the folder, and its logits bit for bit", async () => {
+    const messages = messagesOf(["tall", "wide"]);
+    const expected = await withModel(`qwen_vl/${name}`, {}, async (model) => {
+      const inputs = await model.process(messages);
+      return { inputs, logits: (await model.forward(inputs)).logits, info: model.info };
+    });
+    await withModel(`gguf/${name}`, {}, async (model) => {
+      const { pixel_values, ...inputs } = await model.process(messages);
+      const { pixel_values: pixels, ...others } = expected.inputs;
+      expect(inputs).toEqual(others);
+      // The file has mean and deviation as f32.
+      expectClose(pixel_values?.data ?? [], pixels?.data ?? [], 1e-6, "pixels");
+      expect((await model.forward(expected.inputs)).logits).toEqual(expected.logits);
+      const { parameters, weightBytes, contextLength, dtype, imageTokenId, videoTokenId } = expected.info;
+      expect(model.info).toMatchObject({ parameters, weightBytes, contextLength, dtype, imageTokenId, videoTokenId });
+      expect(model.info.path).toBe(path(`gguf/${name}/${file}`));
+    });
+  });
+
+  it("answers as transformers does, and sees videos", async () => {
+    await withModel(`gguf/${name}/${file}`, { dtype: "f32" }, async (model) => {
+      for (const { pictures, text, tokens } of cases) {
+        const reply = await model.generate({ messages: messagesOf(pictures), maxTokens: 32 });
+        expect(reply.text).toBe(text);
+        expect(reply.usage.generatedTokens).toBe(tokens);
+      }
+      const video: Message = { role: "user", content: [{ type: "video", video: path("video/clip.gif") }] };
+      const { usage } = await model.generate({ messages: [video], maxTokens: 1 });
+      expect(usage.visualRows).toBe(4 * 15);
+    });
+  });
+});
+
 describe("blocks of every quantised type", () => {
   const golden = readGolden("gguf/golden");
   const inputs = {

@@ -3,16 +3,11 @@
 #include "model/config_bounds.h"
 
 namespace fovea {
-namespace {
 
-// Older converters call the two matrices of an FFN the wrong way round. llama.cpp tells them apart by the shape of what
-// is called down, and so must whoever reads the same files.
-bool is_ffn_swapped(const GgufFile& mmproj, const std::string& layer, int64_t d_model) {
+bool is_gguf_ffn_swapped(const GgufFile& mmproj, const std::string& layer, int64_t d_model) {
   const GgufEntry* down = mmproj.entry(layer + "ffn_down.weight");
   return down != nullptr && down->shape.back() == d_model;
 }
-
-}  // namespace
 
 ConfigBuilder describe_clip_vision(const GgufFile& mmproj, const std::string& prefix, GgufNames& names) {
   const Json& metadata = mmproj.metadata();
@@ -38,7 +33,7 @@ ConfigBuilder describe_clip_vision(const GgufFile& mmproj, const std::string& pr
   for (int64_t i = 0; i < n_layers; ++i) {
     const std::string there = "v.blk." + std::to_string(i) + ".";
     const std::string here = prefix + "encoder.layers." + std::to_string(i) + ".";
-    const bool swapped = is_ffn_swapped(mmproj, there, d_model);
+    const bool swapped = is_gguf_ffn_swapped(mmproj, there, d_model);
     for (const char* part : {"weight", "bias"}) {
       names[here + "layer_norm1." + part] = {there + "ln1." + part};
       names[here + "layer_norm2." + part] = {there + "ln2." + part};

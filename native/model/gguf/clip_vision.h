@@ -13,4 +13,8 @@ namespace fovea {
 // ("embeddings.patch_embedding.weight", "encoder.layers.0.…"). Throws kModelFormat.
 ConfigBuilder describe_clip_vision(const GgufFile& mmproj, const std::string& prefix, GgufNames& names);
 
+// Whether a layer, such as "v.blk.0.", has the two matrices of its FFN under each other's names, as older converters
+// wrote them. llama.cpp tells by the shape of what is called down, and so must whoever reads the same files.
+bool is_gguf_ffn_swapped(const GgufFile& mmproj, const std::string& layer, int64_t d_model);
+
 }  // namespace fovea

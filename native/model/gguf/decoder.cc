@@ -28,12 +28,19 @@ Json rope_divisors(const GgufFile& file, const GgufEntry& entry) {
   return Json(std::move(divisors));
 }
 
-Json rope_parameters(const GgufFile& file, const std::string& where) {
+Json rope_parameters(const GgufFile& file, const GgufArchitecture& of, const std::string& where) {
   const Json& metadata = file.metadata();
+  const std::string key = of.name + std::string(".rope.");
   ConfigBuilder rope(where + ".rope_parameters", false);
-  rope.copy("rope_theta", metadata, "llama.rope.freq_base");
-  rope.copy("factor", metadata, "llama.rope.scaling.factor");
-  const std::string scaling = metadata.string_or("llama.rope.scaling.type", "none");
+  rope.copy("rope_theta", metadata, key + "freq_base");
+  rope.copy("factor", metadata, key + "scaling.factor");
+  const std::string scaling = metadata.string_or((key + "scaling.type").c_str(), "none");
+  // Time, height, width and a fourth axis that nothing stands on.
+  if (const Json* sections = metadata.get(key + "dimension_sections"); sections != nullptr) {
+    Json::Array axes = metadata.required_array(key + "dimension_sections").array();
+    if (axes.size() == 4) axes.pop_back();
+    rope.set("mrope_section", Json(std::move(axes)));
+  }
   if (const GgufEntry* factors = file.entry(kRopeFactors); factors != nullptr) {
     rope.set("rope_type", "divisors");
     rope.set("divisors", rope_divisors(file, *factors));
@@ -43,47 +50,49 @@ Json rope_parameters(const GgufFile& file, const std::string& where) {
   return std::move(rope).build();
 }
 
-int64_t image_token(const Json& metadata, int64_t vocab) {
+}  // namespace
+
+int64_t token_id(const Json& metadata, const std::string& token, int64_t vocab) {
   const Json::Array& tokens = metadata.required_array("tokenizer.ggml.tokens").array();
   const auto found = std::find_if(tokens.begin(), tokens.end(),
-                                  [](const Json& token) { return token.is_string() && token.string() == "<image>"; });
+                                  [&](const Json& one) { return one.is_string() && one.string() == token; });
   return found == tokens.end() ? std::max(vocab, static_cast<int64_t>(tokens.size())) : found - tokens.begin();
 }
 
-}  // namespace
-
-GgufDecoder describe_gguf_decoder(const GgufFile& file, const std::string& prefix, const std::string& head_name,
-                                  GgufNames& names) {
+GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& of, const std::string& prefix,
+                                  const std::string& head_name, GgufNames& names) {
   const Json& metadata = file.metadata();
   const std::string& architecture = metadata.required_string("general.architecture");
-  if (architecture != "llama")
+  if (architecture != of.name)
     throw Error(ErrorCode::kModelUnsupported,
-                file.path() + ": general.architecture is \"" + architecture + "\"; Fovea reads decoders of \"llama\"" +
+                file.path() + ": general.architecture is \"" + architecture + "\"; its mmproj belongs to a \"" +
+                    of.name + "\"" +
                     (architecture == "clip" ? ". This is an mmproj file: name the file of the decoder" : ""));
+  const auto key = [&of](const char* name) { return of.name + ("." + std::string(name)); };
   const GgufEntry* embedding = file.entry(kEmbedding);
   if (embedding == nullptr || embedding->shape.size() != 2)
     throw Error(ErrorCode::kModelFormat, file.path() + ": tensor " + kEmbedding + " (vocabulary, width) is missing");
-  const int64_t n_layers = bounded(metadata, "llama.block_count", 0, 1, kMaxLayers);
-  const int64_t n_heads = bounded(metadata, "llama.attention.head_count", 0, 1, kMaxHeads);
-  const int64_t n_kv_heads = bounded(metadata, "llama.attention.head_count_kv", n_heads, 1, kMaxHeads);
+  const int64_t n_layers = bounded(metadata, key("block_count"), 0, 1, kMaxLayers);
+  const int64_t n_heads = bounded(metadata, key("attention.head_count"), 0, 1, kMaxHeads);
+  const int64_t n_kv_heads = bounded(metadata, key("attention.head_count_kv"), n_heads, 1, kMaxHeads);
   const auto has = [&](const char* name) { return file.entry(name) != nullptr; };
 
   const std::string where = file.path() + ": text_config";
   ConfigBuilder config(where, false);
-  config.set("model_type", "llama");
+  config.set("model_type", of.model_type);
   config.set("num_hidden_layers", n_layers);
   config.set("num_attention_heads", n_heads);
   config.set("num_key_value_heads", n_kv_heads);
-  config.copy_int("hidden_size", metadata, "llama.embedding_length");
-  config.copy_int("intermediate_size", metadata, "llama.feed_forward_length");
-  config.copy_int("max_position_embeddings", metadata, "llama.context_length");
-  config.copy("head_dim", metadata, "llama.rope.dimension_count");
-  config.copy("head_dim", metadata, "llama.attention.key_length");
-  config.copy("rms_norm_eps", metadata, "llama.attention.layer_norm_rms_epsilon");
+  config.copy_int("hidden_size", metadata, key("embedding_length"));
+  config.copy_int("intermediate_size", metadata, key("feed_forward_length"));
+  config.copy_int("max_position_embeddings", metadata, key("context_length"));
+  config.copy("head_dim", metadata, key("rope.dimension_count"));
+  config.copy("head_dim", metadata, key("attention.key_length"));
+  config.copy("rms_norm_eps", metadata, key("attention.layer_norm_rms_epsilon"));
   config.set("vocab_size", embedding->shape[0]);
   config.set("attention_bias", has("blk.0.attn_q.bias"));
   config.set("mlp_bias", has("blk.0.ffn_up.bias"));
-  config.set("rope_parameters", rope_parameters(file, where));
+  config.set("rope_parameters", rope_parameters(file, of, where));
 
   names[prefix + "embed_tokens.weight"] = {kEmbedding};
   names[prefix + "norm.weight"] = {"output_norm.weight"};
@@ -93,8 +102,8 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const std::string& prefi
     names[here + "input_layernorm.weight"] = {there + "attn_norm.weight"};
     names[here + "post_attention_layernorm.weight"] = {there + "ffn_norm.weight"};
     for (const char* part : {"weight", "bias"}) {
-      names[here + "self_attn.q_proj." + part] = {there + "attn_q." + part, n_heads};
-      names[here + "self_attn.k_proj." + part] = {there + "attn_k." + part, n_kv_heads};
+      names[here + "self_attn.q_proj." + part] = {there + "attn_q." + part, of.interleaves ? n_heads : 0};
+      names[here + "self_attn.k_proj." + part] = {there + "attn_k." + part, of.interleaves ? n_kv_heads : 0};
       names[here + "self_attn.v_proj." + part] = {there + "attn_v." + part};
       names[here + "self_attn.o_proj." + part] = {there + "attn_output." + part};
       names[here + "mlp.gate_proj." + part] = {there + "ffn_gate." + part};
@@ -102,7 +111,7 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const std::string& prefi
       names[here + "mlp.down_proj." + part] = {there + "ffn_down." + part};
     }
   }
-  return {std::move(config).build(), !has(kHead), image_token(metadata, embedding->shape[0])};
+  return {std::move(config).build(), !has(kHead), token_id(metadata, of.image_token, embedding->shape[0])};
 }
 
 }  // namespace fovea

@@ -9,15 +9,28 @@
 
 namespace fovea {
 
+// What decoders of an architecture of llama.cpp have in common.
+struct GgufArchitecture {
+  const char* name;        // "general.architecture"; keys of the metadata begin with it
+  const char* model_type;  // of the text_config
+  bool interleaves;        // rows of q and k (GgufName::interleaved_heads)
+  const char* image_token;
+};
+
+inline constexpr GgufArchitecture kGgufLlama{"llama", "llama", true, "<image>"};
+
 struct GgufDecoder {
   Json text_config;
   bool tied;            // the head is the embedding table
-  int64_t image_token;  // id of "<image>", or the first id beyond the vocabulary where that does not know it
+  int64_t image_token;  // as token_id
 };
 
 // Adds names below prefix ("embed_tokens.weight", "layers.0.…", "norm.weight") and head_name.
-// Throws kModelUnsupported for architectures that Fovea does not have, and kModelFormat.
-GgufDecoder describe_gguf_decoder(const GgufFile& file, const std::string& prefix, const std::string& head_name,
-                                  GgufNames& names);
+// Throws kModelUnsupported for another architecture, and kModelFormat.
+GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& of, const std::string& prefix,
+                                  const std::string& head_name, GgufNames& names);
+
+// Of a special token, or the first id beyond the vocabulary where that does not know it.
+int64_t token_id(const Json& metadata, const std::string& token, int64_t vocab);
 
 }  // namespace fovea

@@ -9,7 +9,7 @@ namespace fovea {
 
 GgufModel describe_gguf_idefics3(const GgufFile& decoder, const GgufFile& mmproj) {
   GgufModel model;
-  GgufDecoder text = describe_gguf_decoder(decoder, "model.text_model.", "lm_head.weight", model.names);
+  GgufDecoder text = describe_gguf_decoder(decoder, kGgufLlama, "model.text_model.", "lm_head.weight", model.names);
   ConfigBuilder vision = describe_clip_vision(mmproj, "model.vision_model.", model.names);
   vision.set("hidden_act", "gelu_pytorch_tanh");  // of every published model; files say gelu and mean this
   model.names["model.connector.modality_projection.proj.weight"] = {"mm.model.fc.weight"};

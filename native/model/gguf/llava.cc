@@ -26,7 +26,7 @@ GgufModel describe_gguf_llava(const GgufFile& decoder, const GgufFile& mmproj) {
                 mmproj.path() + ": cuts pictures into tiles, as LLaVA-1.6 does; Fovea reads GGUF files of LLaVA-1.5");
   GgufModel model;
   GgufDecoder text =
-      describe_gguf_decoder(decoder, "language_model.model.", "language_model.lm_head.weight", model.names);
+      describe_gguf_decoder(decoder, kGgufLlama, "language_model.model.", "language_model.lm_head.weight", model.names);
   ConfigBuilder vision = describe_clip_vision(mmproj, "vision_tower.vision_model.", model.names);
   vision.set("model_type", "clip_vision_model");
   vision.set("hidden_act", metadata.bool_or("clip.use_silu", false)   ? "silu"

@@ -13,12 +13,15 @@ const std::map<std::string, Describe>& projectors() {
   static const std::map<std::string, Describe> kProjectors = {
       {"idefics3", describe_gguf_idefics3},
       {"mlp", describe_gguf_llava},
+      {"qwen2.5vl_merger", describe_gguf_qwen2_5_vl},
+      {"qwen2vl_merger", describe_gguf_qwen2_vl},
   };
   return kProjectors;
 }
 
-// The first files of LLaVA-1.5 do not name it.
+// The first files of LLaVA-1.5 do not name it, those of Qwen2-VL say it with a flag.
 std::string projector_type(const Json& metadata) {
+  if (metadata.bool_or("clip.has_qwen2vl_merger", false)) return "qwen2vl_merger";
   return metadata.string_or("clip.projector_type", metadata.string_or("clip.vision.projector_type", "mlp"));
 }
 

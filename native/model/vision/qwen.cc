@@ -108,8 +108,14 @@ QwenTowerWeights qwen_tower_weights(Weights& weights, const QwenTowerConfig& c, 
     QwenTowerLayer l;
     l.norm1_weight = weights.vector(layer + "norm1.weight", d);
     l.norm1_bias = norm_bias(weights, c, layer + "norm1.bias", d);
-    l.qkv = weights.split(layer + "attn.qkv.weight", 3, d, d);
-    l.qkv_bias = weights.vector(layer + "attn.qkv.bias", 3 * d);
+    if (weights.has(layer + "attn.qkv.weight")) {
+      l.qkv = weights.split(layer + "attn.qkv.weight", 3, d, d);
+      l.qkv_bias = weights.vector(layer + "attn.qkv.bias", 3 * d);
+    } else {  // GGUF files have them apart
+      for (const char* part : {"q", "k", "v"})
+        l.qkv.push_back(weights.matrix(layer + "attn." + part + ".weight", d, d));
+      l.qkv_bias = weights.vectors_if(true, {layer + "attn.q.bias", layer + "attn.k.bias", layer + "attn.v.bias"}, d);
+    }
     l.out = weights.matrix(layer + "attn.proj.weight", d, d);
     l.out_bias = weights.vector(layer + "attn.proj.bias", d);
     l.norm2_weight = weights.vector(layer + "norm2.weight", d);

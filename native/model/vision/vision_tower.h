@@ -48,10 +48,10 @@ class VisionTower {
   virtual int64_t d_features() const = 0;
   // Rows that an image of this size becomes. Throws kInvalidArgument for a size the tower cannot take.
   virtual int64_t rows_of(int64_t width, int64_t height) const = 0;
-  // pixels (n_images, 3, height, width), or of videos (n_images, TowerFacts::frames * 3, height, width), to features (n_images * rows, d_features). Where the hook dropped rows, those
-  // that are left stand at the beginning of features, image after image; kept has, per image, their places among the
-  // image's rows. Returns false, leaving features half done, if cancelled became true; it is looked at before each
-  // block.
+  // pixels (n_images, 3, height, width), or of videos (n_images, TowerFacts::frames * 3, height, width), to features
+  // (n_images * rows, d_features). Where the hook dropped rows, those that are left stand at the beginning of features,
+  // image after image; kept has, per image, their places among the image's rows. Returns false, leaving features half
+  // done, if cancelled became true; it is looked at before each block.
   virtual bool forward(const Tensor& pixels, TowerHook& hook, const Tensor& features,
                        std::vector<std::vector<int32_t>>& kept, const std::atomic<bool>& cancelled) = 0;
 };

@@ -143,7 +143,8 @@ def bpe_tokenizer(writer, folder, pre):
     writer.add_token_merges([" ".join(merge) for merge in backend["model"]["merges"]])
     config = json.loads((folder / "tokenizer_config.json").read_text())
     ids = {token: i for i, token in by_id.items()}
-    writer.add_bos_token_id(ids[config["bos_token"]])
+    if config.get("bos_token"):
+        writer.add_bos_token_id(ids[config["bos_token"]])
     writer.add_eos_token_id(ids[config["eos_token"]])
     writer.add_add_bos_token(False)
     writer.add_chat_template((folder / "chat_template.jinja").read_text())
@@ -203,6 +204,63 @@ def write_smolvlm():
             plain(decoder, decoder_name(name.replace("text_model.", ""), text.num_hidden_layers), array, Q.BF16)
         else:
             plain(mmproj, vision_name(name, vision.num_hidden_layers, False), tensor, Q.F32 if "embeddings" in name else Q.BF16)
+    finish(decoder)
+    finish(mmproj)
+
+
+class Parts(gguf.GGUFWriter):
+    """A model in several files, as gguf-split writes it: only the first says what it is."""
+
+    def __init__(self, path, arch, tensors):
+        super().__init__(path, arch, split_max_tensors=tensors)
+
+
+def write_qwen(name):
+    """Qwen2-VL with q, k and v of the tower apart and its decoder in parts, Qwen2.5-VL with them fused."""
+    source, target = GOLDEN / "qwen_vl" / name, FOLDER / name
+    config = transformers.AutoConfig.from_pretrained(source)
+    text, vision = config.text_config, config.vision_config
+    is_first = name == "qwen2_vl"
+    target.mkdir(parents=True)
+    decoder = Parts(target / f"{name}-BF16.gguf", "qwen2vl", 20 if is_first else 0)
+    decoder_metadata(decoder, text, text.vocab_size)
+    decoder.add_rope_dimension_sections(text.rope_parameters["mrope_section"] + [0])
+    bpe_tokenizer(decoder, source, "gpt-2")
+    mmproj = gguf.GGUFWriter(target / f"mmproj-{name}-BF16.gguf", "clip")
+    images = json.loads((source / "preprocessor_config.json").read_text())
+    width = vision.embed_dim if is_first else vision.hidden_size
+    mmproj.add_bool("clip.has_vision_encoder", True)
+    mmproj.add_vision_image_size(560)
+    mmproj.add_vision_patch_size(vision.patch_size)
+    mmproj.add_vision_embedding_length(width)
+    # The converter takes the decoder's width for the first of these models, where config.json says another thing.
+    mmproj.add_vision_feed_forward_length(vision.hidden_size if is_first else vision.intermediate_size)
+    mmproj.add_vision_head_count(vision.num_heads)
+    mmproj.add_vision_attention_layernorm_eps(1e-6)
+    mmproj.add_vision_block_count(vision.depth)
+    mmproj.add_vision_image_mean(images["image_mean"])
+    mmproj.add_vision_image_std(images["image_std"])
+    mmproj.add_vision_min_pixels(256)
+    mmproj.add_vision_max_pixels(1536)
+    mmproj.add_clip_projector_type(gguf.VisionProjectorType.QWEN2VL if is_first else gguf.VisionProjectorType.QWEN25VL)
+    if not is_first:
+        mmproj.add_vision_use_silu(True)
+        mmproj.add_vision_n_wa_pattern(vision.fullatt_block_indexes[0] + 1)
+        mmproj.add_uint32(gguf.Keys.ClipVision.WINDOW_SIZE, vision.window_size)
+    for tensor_name, tensor in sorted(load_file(source / "model.safetensors").items()):
+        tensor_name = tensor_name.removeprefix("model.").replace("language_model.", "")
+        if not tensor_name.startswith("visual."):
+            inner = tensor_name if tensor_name.startswith("lm_head") else "model." + tensor_name.removeprefix("model.")
+            plain(decoder, decoder_name(inner, text.num_hidden_layers), tensor, Q.BF16)
+            continue
+        if "patch_embed" in tensor_name:  # in f32, as it always is, one part for each frame
+            for frame, end in enumerate(("", ".1")):
+                plain(mmproj, vision_name(tensor_name, vision.depth, False) + end, tensor[:, :, frame].contiguous(), Q.F32)
+        elif "qkv" in tensor_name and is_first:
+            for part, rows in zip("qkv", tensor.chunk(3)):
+                plain(mmproj, vision_name(tensor_name.replace("qkv", part), vision.depth, False), rows.contiguous(), Q.BF16)
+        else:
+            plain(mmproj, vision_name(tensor_name, vision.depth, False), tensor, Q.BF16)
     finish(decoder)
     finish(mmproj)
 
@@ -397,6 +455,8 @@ def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     write_llava(GOLDEN / "variants" / "f32-untied-gqa4", FOLDER / "llava", Q.F32)
     write_smolvlm()
+    write_qwen("qwen2_vl")
+    write_qwen("qwen2_5_vl")
     golden = GoldenWriter(FOLDER, "golden")
     write_quantised(golden)
     golden.write({"gguf": gguf.GGUFWriter.__module__})
