@@ -69,6 +69,20 @@ describe("fovea ask", () => {
     ]);
   });
 
+  it("takes videos, with a picture or alone, and asks for a question", async () => {
+    const content = async (args: string[]) => (await runFake(["ask", ...args])).requests[0]?.messages[0]?.content;
+    const clip = { type: "video", video: "b.gif" };
+    const question = { type: "text", text: "what?" };
+    expect(await content(["what?", "--video", "b.gif"])).toEqual([clip, question]);
+    expect(await content(["a.png", "what?", "--video", "b.gif", "--video-fps", "2"])).toEqual([
+      { type: "image", image: "a.png" },
+      { ...clip, sample: { fps: 2 } },
+      question,
+    ]);
+    const ran = await runFake(["ask", "what?"]);
+    expect([ran.code, ran.err]).toEqual([2, expect.stringContaining("missing required argument 'question'")]);
+  });
+
   it("hands every option to the engine", async () => {
     const ran = await runFake([
       ..."ask cat.png what? --model m --dtype f32 --threads 3 --max-tokens 9 --temperature 0.5 --top-k 4 --top-p 0.9".split(
