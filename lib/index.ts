@@ -46,6 +46,7 @@ export type {
   MassStep,
   PoolStep,
 } from "./prune/cache-step.js";
+export type { PictureLimit } from "./prune/picture-limit.js";
 export type {
   CacheStage,
   Draft,
