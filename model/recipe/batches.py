@@ -123,7 +123,7 @@ def collate(samples: list[tuple]) -> dict[str, Tensor]:
         "facts": torch.from_numpy(np.stack(facts)),
         "rows": torch.tensor(rows),
         **{name: torch.tensor([getattr(s, name) for s in sequences]) for name in Sequence._fields[:5]},
-        "aims": torch.tensor(aims).view(-1, 2),
-        "first": torch.from_numpy(np.array(first).reshape(-1, len(rows[0]))),
-        "second": torch.from_numpy(np.array(second).reshape(-1, len(rows[0]))),
+        "aims": torch.tensor(aims, dtype=torch.long).view(-1, 2),
+        "first": torch.from_numpy(np.array(first, bool).reshape(-1, len(rows[0]))),
+        "second": torch.from_numpy(np.array(second, bool).reshape(-1, len(rows[0]))),
     }
