@@ -68,8 +68,8 @@ std::vector<Position> prompt_positions(int64_t n, std::span<Span> spans, const I
       const auto columns = static_cast<int32_t>(raster.columns);
       const auto of_moment = static_cast<int32_t>(raster.moments > 1 ? raster.moment_rows : span.count);
       for (int32_t row = 0; row < span.count; ++row) {
-        const auto time = static_cast<int32_t>(static_cast<float>(row / of_moment) * images.moment_step(image));
-        const int32_t place = row % of_moment;
+        const int32_t moment = row / of_moment, place = row % of_moment;
+        const auto time = static_cast<int32_t>(static_cast<float>(moment) * images.moment_step(image));
         positions.emplace_back(next + time, next + place / columns, next + place % columns);
       }
       next = next_text_position(std::span(positions).subspan(static_cast<size_t>(span.begin)));

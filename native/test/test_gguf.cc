@@ -18,6 +18,7 @@
 #include "test/check.h"
 #include "test/gguf_writer.h"
 #include "test/golden.h"
+#include "test/numbers.h"
 
 namespace fovea::test {
 namespace {
@@ -240,7 +241,7 @@ TEST("gguf tensors: names, shapes, and rows of heads in transformers' order") {
   for (int row = 0; row < 8; ++row) CHECK_EQ(q.tensor.as<float>()[2 * row + 1], static_cast<float>(2 * rows[row] + 1));
   const HeldTensor bias = tensors.take("Q bias", {16}, DType::kF16);
   const float heads[] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
-  CHECK(std::memcmp(bias.tensor.data, heads, sizeof(heads)) == 0);
+  CHECK(same_bits(bias.tensor.as<float>(), heads, 16));
   const HeldTensor v = tensors.take("V", {16}, DType::kF16);
   CHECK(v.memory == nullptr && v.memory_bytes == 0 && v.file_bytes == 64);
   CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("Gone", {1}, DType::kF32));
