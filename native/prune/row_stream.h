@@ -29,7 +29,7 @@ struct Sequence {
   std::vector<int32_t> origin;  // (count) row of the unpruned prompt, ascending; empty while decoding
   std::vector<Span> spans;      // one per image, in prompt order
   // Rows of text before each image and behind the last that entered decoder layer 0; empty until they do.
-  std::vector<int64_t> decoder_text;
+  std::vector<int64_t> decoder_text{};
 };
 
 // The stretches of text before, between and behind the images, where there is any; origins count from the prompt's

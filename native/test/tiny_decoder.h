@@ -127,7 +127,7 @@ struct TestStream {
   TestStream(Ops& ops, int64_t d_model, const std::vector<Prompt>& prompts, uint64_t seed = 7) {
     int64_t n_rows = 0;
     for (const Prompt& prompt : prompts) {
-      Sequence sequence{n_rows, prompt.rows, std::vector<int32_t>(static_cast<size_t>(prompt.rows)), {}, {}};
+      Sequence sequence{n_rows, prompt.rows, std::vector<int32_t>(static_cast<size_t>(prompt.rows)), {}};
       std::iota(sequence.origin.begin(), sequence.origin.end(), 0);
       for (const Image& image : prompt.images)
         sequence.spans.push_back(
