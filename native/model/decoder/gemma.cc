@@ -112,4 +112,14 @@ DecoderConfig gemma3_config(const Json& text_config) {
   return c;
 }
 
+DecoderWeights gemma_weights(Weights& weights, const DecoderConfig& decoder, const Json& config, NormStyle norms) {
+  const std::string prefix =
+      weights.prefix_of("embed_tokens.weight", {"model.language_model.", "language_model.model."});
+  // transformers looks at the outer flag alone; of configs that say nothing it is true.
+  const bool tied = config.bool_or("tie_word_embeddings", true);
+  const std::string head_prefix = tied ? "" : weights.prefix_of("lm_head.weight", {"", "language_model."});
+  return llama_weights(weights, decoder, config.required_object("text_config"), prefix, tied,
+                       head_prefix + "lm_head.weight", norms);
+}
+
 }  // namespace fovea

@@ -17,4 +17,7 @@ DecoderConfig gemma_config(const Json& text_config);
 DecoderConfig gemma2_config(const Json& text_config);
 DecoderConfig gemma3_config(const Json& text_config);
 
+// Weights of the decoder in a model with pictures, whose whole config.json is given. Throws as Weights does.
+DecoderWeights gemma_weights(Weights& weights, const DecoderConfig& decoder, const Json& config, NormStyle norms);
+
 }  // namespace fovea

@@ -30,6 +30,7 @@ std::vector<KeyRange> visible_keys(PromptView view, int32_t window, const Sequen
                                    std::span<const Position> positions, const KvCache& cache, int layer) {
   const int64_t n_cached = cache.length(layer) - sequence.count;
   const bool is_windowed = has_window(view, sequence, window);
+  if (view == PromptView::kCausal && !is_windowed) return {};
   std::vector<KeyRange> ranges;
   bool is_causal = true;
   for (const std::vector<int32_t>& places : cache.places(layer)) {

@@ -40,18 +40,12 @@ void load_gemma3(Model& model, const Json& config, const LoadOptions& options) {
       {"model.vision_tower.vision_model.", "vision_tower.vision_model.", "model.vision_tower.", "vision_tower."});
   const std::string projector =
       weights.prefix_of("mm_input_projection_weight", {"model.multi_modal_projector.", "multi_modal_projector."});
-  const std::string decoder_prefix =
-      weights.prefix_of("embed_tokens.weight", {"model.language_model.", "language_model.model."});
-  // transformers looks at the outer flag alone; of configs that say nothing it is true.
-  const bool tied = config.bool_or("tie_word_embeddings", true);
-  const std::string head_prefix = tied ? "" : weights.prefix_of("lm_head.weight", {"", "language_model."});
   model.tower = std::make_unique<ClipTower>(*model.ops, tower, clip_weights(weights, tower, tower_prefix));
   DeviceArray norm = weights.vector(projector + "mm_soft_emb_norm.weight", tower.d_model, kGemma2Norms.more);
   model.projector = std::make_unique<PooledSquares>(
       *model.ops, fold, std::move(norm), tower.norm_eps,
       weights.transposed(projector + "mm_input_projection_weight", tower.d_model, decoder.d_model));
-  DecoderWeights decoder_weights =
-      llama_weights(weights, decoder, text_config, decoder_prefix, tied, head_prefix + "lm_head.weight", kGemma2Norms);
+  DecoderWeights decoder_weights = gemma_weights(weights, decoder, config, kGemma2Norms);
   model.decoder = std::make_unique<Decoder>(*model.ops, std::move(decoder), std::move(decoder_weights));
   const int64_t old_token = config.int_or("image_token_index", 262144);
   model.image_token =

@@ -28,18 +28,11 @@ void load_paligemma(Model& model, const Json& config, const LoadOptions& options
       {"model.vision_tower.vision_model.", "vision_tower.vision_model.", "model.vision_tower.", "vision_tower."});
   const std::string projector =
       weights.prefix_of("linear.weight", {"model.multi_modal_projector.", "multi_modal_projector."});
-  const std::string decoder_prefix =
-      weights.prefix_of("embed_tokens.weight", {"model.language_model.", "language_model.model."});
-  // transformers looks at the outer flag alone; of configs that say nothing it is true.
-  const bool tied = config.bool_or("tie_word_embeddings", true);
-  const std::string head_prefix = tied ? "" : weights.prefix_of("lm_head.weight", {"", "language_model."});
   model.tower = std::make_unique<ClipTower>(*model.ops, tower, clip_weights(weights, tower, tower_prefix));
   auto matrix = weights.matrix(projector + "linear.weight", decoder.d_model, tower.d_model);
   model.projector = std::make_unique<LinearProjector>(*model.ops, std::move(matrix),
                                                       weights.vector(projector + "linear.bias", decoder.d_model));
-  DecoderWeights decoder_weights =
-      llama_weights(weights, decoder, text_config, decoder_prefix, tied, head_prefix + "lm_head.weight",
-                    is_second ? kGemma2Norms : kGemmaNorms);
+  DecoderWeights decoder_weights = gemma_weights(weights, decoder, config, is_second ? kGemma2Norms : kGemmaNorms);
   model.decoder = std::make_unique<Decoder>(*model.ops, std::move(decoder), std::move(decoder_weights));
   const int64_t old_token = config.int_or("image_token_index", 256000);
   model.image_token =
