@@ -80,6 +80,9 @@ export function readPinpoints(config: JsonObject, key: string): [number, number]
   return value.map(([height, width]) => [readSide(height, key), readSide(width, key)]);
 }
 
+/** Mean and deviation of SigLIP's towers and others that see pixels from -1 to 1. */
+export const half: [number, number, number] = [0.5, 0.5, 0.5];
+
 /** (value * rescale - mean) / std as value * scale + offset. */
 export function readScaling(
   config: JsonObject,

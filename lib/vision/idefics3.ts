@@ -4,7 +4,7 @@ import { isRecord } from "../is-record.js";
 import type { PreprocessSpec } from "../native/binding.js";
 import { noLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
-import { readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
+import { half, readFilter, readFlag, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, ImagePreprocessor, Size } from "./image-preprocessor.js";
 import { requireLimits } from "./require-limits.js";
 import { createSmolVlmVideoPreprocessor } from "./smolvlm-video.js";
@@ -15,7 +15,6 @@ const maxLongestEdge = 4096;
 /** Of one picture; published models make 17 (SmolVLM) to 65 at most. */
 const maxTiles = 1024;
 
-const half: [number, number, number] = [0.5, 0.5, 0.5];
 const around = "<fake_token_around_image>";
 const whole = "<global-img>";
 

@@ -2,7 +2,7 @@
 // one image with a time axis, Qwen3-VL as many images with the time written before each.
 import type { PictureLimit } from "../prune/picture-limit.js";
 import { clipMean, clipStd } from "./clip.js";
-import { readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
+import { half, readFilter, readFlag, readNumber, readScaling, readSide } from "./config-fields.js";
 import type { ImageConfig, Size } from "./image-preprocessor.js";
 import { readPixelRange } from "./read-pixel-range.js";
 import { roundHalfEven } from "./round-half-even.js";
@@ -11,8 +11,6 @@ import { spreadEvenly } from "./spread-evenly.js";
 import { videoError } from "./video-error.js";
 import type { FrameSampling } from "./video-input.js";
 import type { SeenVideo, VideoFacts, VideoPreprocessor } from "./video-preprocessor.js";
-
-const half: [number, number, number] = [0.5, 0.5, 0.5];
 
 /** What Qwen2VLVideoProcessor and Qwen3VLVideoProcessor of transformers do, and how the processors write a video. */
 export function createQwenVideoPreprocessor(

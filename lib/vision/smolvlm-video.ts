@@ -2,15 +2,13 @@
 import { isRecord } from "../is-record.js";
 import type { TemplatePart } from "../text/template-message.js";
 import { checkResized } from "./check-resized.js";
-import { readFilter, readFlag, readNumber, readScaling } from "./config-fields.js";
+import { half, readFilter, readFlag, readNumber, readScaling } from "./config-fields.js";
 import { fitLongest, readEdge, wholeImage } from "./idefics3.js";
 import type { ImageConfig } from "./image-preprocessor.js";
 import { numberWords } from "./number-words.js";
 import { roundHalfEven } from "./round-half-even.js";
 import { spreadEvenly } from "./spread-evenly.js";
 import type { VideoPreprocessor } from "./video-preprocessor.js";
-
-const half: [number, number, number] = [0.5, 0.5, 0.5];
 
 /** Seconds at either end of a long video that no frame is taken from. */
 const skipped = 1;

@@ -1,11 +1,9 @@
 // Pictures that are stretched to the tower's square, whatever their proportions are.
 import type { JsonObject } from "../hub/model-file.js";
 import { checkResized } from "./check-resized.js";
-import { readBox, readFilter, readFlag, readScaling } from "./config-fields.js";
+import { half, readBox, readFilter, readFlag, readScaling } from "./config-fields.js";
 import type { ImagePreprocessor } from "./image-preprocessor.js";
 import { requireLimits } from "./require-limits.js";
-
-const half: [number, number, number] = [0.5, 0.5, 0.5];
 
 /** What SiglipImageProcessor of transformers does, and those that are like it. `filter`: Pillow's code of the default. */
 export function createStretch(
