@@ -125,6 +125,7 @@
       "native/ops/shapes.cc",
       "native/ops/cpu_ops.cc",
       "native/ops/cpu_pack.cc",
+      "native/ops/packed_key_values.cc",
       "native/ops/cpu_linear.cc",
       "native/ops/cpu_attention.cc",
       "native/ops/cpu_elementwise.cc",

@@ -11,42 +11,28 @@ namespace {
 // Takes the last rows out of a session's cache and puts them back.
 class CacheTail {
  public:
-  CacheTail(Ops& ops, Session& session, int64_t n) : session_(session), n_(n) {
+  CacheTail(Session& session, int64_t n)
+      : session_(session),
+        n_(n),
+        rows_(session.ops, session.cache.n_layers(), session.cache.n_kv_heads(), session.cache.key_values(0).d_head()) {
     const std::vector<SubLayers>& run = session.plan.decode;
-    layers_.resize(run.size());
-    for (size_t i = 0; i < run.size(); ++i) {
-      if (!run[i].attention) continue;
-      const int layer = static_cast<int>(i);
-      const int64_t first = session.cache.length(layer) - n;
-      copy(ops, session.cache.keys(layer).slice(first, n), layers_[i].k);
-      copy(ops, session.cache.values(layer).slice(first, n), layers_[i].v);
-      const std::vector<int32_t>& places = session.cache.places(layer).front();
-      layers_[i].places.assign(places.end() - n, places.end());
-    }
+    for (int layer = 0; layer < session.cache.n_layers(); ++layer)
+      if (run[static_cast<size_t>(layer)].attention)
+        rows_.append(layer, session.cache, session.cache.length(layer) - n, n);
     session.roll_back(n, run);
   }
 
   void restore() {
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      if (session_.plan.decode[i].attention)
-        session_.cache.append(static_cast<int>(i), layers_[i].k.view(), layers_[i].v.view(), layers_[i].places);
-      session_.next_position[i] += static_cast<int32_t>(n_);
+    for (int layer = 0; layer < rows_.n_layers(); ++layer) {
+      session_.cache.append(layer, rows_, 0, rows_.length(layer));
+      session_.next_position[static_cast<size_t>(layer)] += static_cast<int32_t>(n_);
     }
   }
 
  private:
-  struct Layer {
-    DeviceArray k, v;             // (n, n_kv_heads, d_head)
-    std::vector<int32_t> places;  // (n) the same for all heads: rows that were decoded last have not left
-  };
-
-  static void copy(Ops& ops, const Tensor& rows, DeviceArray& to) {
-    ops.copy(rows, to.resize(ops, {rows.rows(), rows.shape[1], rows.shape[2]}));
-  }
-
   Session& session_;
   int64_t n_;
-  std::vector<Layer> layers_;
+  KvCache rows_;  // decoded last, so none of them has left
 };
 
 }  // namespace
@@ -59,7 +45,7 @@ void DraftSearcher::step(Model& model, Session& session, std::span<const int32_t
   const bool is_over = score_ >= search_.stop_score && proposals_ > 0;
   if (is_over || since_gain_ >= search_.patience || proposals_ >= search_.proposals) return;
   if (static_cast<int64_t>(history.size()) <= search_.context) return;
-  CacheTail tail(*model.ops, session, search_.context);
+  CacheTail tail(session, search_.context);
   score_ = score_of(model, session, history, best_);
   std::vector<SubLayers> proposal = propose();
   const double score = score_of(model, session, history, proposal);

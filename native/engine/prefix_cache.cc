@@ -31,8 +31,7 @@ int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
   if (best == entries_.end()) return 0;
   for (int layer = 0; layer < cache.n_layers(); ++layer) {
     if (best->cache.length(layer) == 0) continue;  // its attention does not run
-    cache.append(layer, best->cache.keys(layer).slice(0, most), best->cache.values(layer).slice(0, most),
-                 std::span(best->cache.places(layer).front()).first(static_cast<size_t>(most)));
+    cache.append(layer, best->cache, 0, most);
   }
   entries_.splice(entries_.begin(), entries_, best);
   return most;

@@ -1,95 +1,57 @@
 #include "model/kv_cache.h"
 
-#include <algorithm>
-
-#include "base/error.h"
-
 namespace fovea {
-namespace {
-
-constexpr int64_t kAnswerRows = 64;  // room for a short answer behind the prompt
-
-}  // namespace
 
 KvCache::KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head)
-    : ops_(ops), n_kv_heads_(n_kv_heads), d_head_(d_head), layers_(static_cast<size_t>(n_layers)) {}
-
-Tensor KvCache::view(const Buffer& buffer, int64_t rows) const {
-  return Tensor(buffer.data(), DType::kF32, ops_.device(), {rows, n_kv_heads_, d_head_});
+    : n_kv_heads_(n_kv_heads), layers_(static_cast<size_t>(n_layers)) {
+  for (Layer& layer : layers_) layer.kv = ops.key_values(n_kv_heads, d_head);
 }
-
-Tensor KvCache::keys(int layer) const { return view(layers_[static_cast<size_t>(layer)].k, length(layer)); }
-Tensor KvCache::values(int layer) const { return view(layers_[static_cast<size_t>(layer)].v, length(layer)); }
 
 void KvCache::append(int layer, const Tensor& k, const Tensor& v, std::span<const int32_t> places) {
   Layer& cache = layers_[static_cast<size_t>(layer)];
-  reserve(cache, cache.length + k.rows());
-  ops_.copy(k, view(cache.k, cache.capacity).slice(cache.length, k.rows()));
-  ops_.copy(v, view(cache.v, cache.capacity).slice(cache.length, v.rows()));
-  for (auto& list : cache.places) list.insert(list.end(), places.begin(), places.end());
-  cache.length += k.rows();
-  cache.seen += k.rows();
+  cache.kv->append(k, v);
+  note_places(cache, places);
+}
+
+void KvCache::append(int layer, const KvCache& other, int64_t begin, int64_t n) {
+  Layer& cache = layers_[static_cast<size_t>(layer)];
+  cache.kv->append(other.key_values(layer), begin, n);
+  note_places(cache,
+              std::span(other.places(layer).front()).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)));
+}
+
+void KvCache::note_places(Layer& layer, std::span<const int32_t> places) {
+  for (auto& list : layer.places) list.insert(list.end(), places.begin(), places.end());
+  layer.seen += std::ssize(places);
 }
 
 void KvCache::drop_last(int layer, int64_t n) {
   Layer& cache = layers_[static_cast<size_t>(layer)];
-  if (n < 0 || n > cache.length)
-    throw Error(ErrorCode::kInternal, "a layer's cache was asked to drop more rows than it holds");
-  cache.length -= n;
+  cache.kv->drop_last(n);
   cache.seen -= n;
-  for (auto& list : cache.places) list.resize(static_cast<size_t>(cache.length));
-}
-
-void KvCache::reserve(Layer& layer, int64_t rows) {
-  if (rows <= layer.capacity) return;
-  // Half as much again: few copies, little waste.
-  move(layer, std::max(rows + kAnswerRows, layer.capacity + layer.capacity / 2));
+  for (auto& list : cache.places) list.resize(list.size() - static_cast<size_t>(n));
 }
 
 void KvCache::shrink() {
-  for (Layer& layer : layers_)
-    if (layer.capacity > layer.length + kAnswerRows) move(layer, layer.length + kAnswerRows);
-}
-
-void KvCache::move(Layer& layer, int64_t capacity) {
-  for (Buffer* buffer : {&layer.k, &layer.v}) {
-    Buffer grown = ops_.allocate(static_cast<size_t>(capacity * n_kv_heads_ * d_head_) * sizeof(float));
-    if (layer.length > 0) ops_.copy(view(*buffer, layer.length), view(grown, layer.length));
-    *buffer = std::move(grown);
-  }
-  layer.capacity = capacity;
+  for (Layer& layer : layers_) layer.kv->shrink();
 }
 
 void KvCache::keep(int layer, std::span<const RowSet> rows) {
   Layer& cache = layers_[static_cast<size_t>(layer)];
-  const auto count = static_cast<int64_t>(rows[0].size());
-  const auto n_lists = static_cast<int64_t>(rows.size());
-  if (n_lists != 1 && n_lists != n_kv_heads_) throw Error(ErrorCode::kInternal, "one list of rows, or one per KV head");
-  const int64_t width = n_kv_heads_ * d_head_ / n_lists;  // numbers of a row that a list decides about
-  if (std::ssize(cache.places) < n_lists) cache.places.resize(rows.size(), cache.places.front());
-  for (const Buffer* buffer : {&cache.k, &cache.v}) {
-    const Tensor all = view(*buffer, cache.length).reshape_rows({n_kv_heads_ * d_head_});
-    for (int64_t list = 0; list < n_lists; ++list) {
-      const RowSet& kept = rows[static_cast<size_t>(list)];
-      if (static_cast<int64_t>(kept.size()) != count)
-        throw Error(ErrorCode::kInternal, "the KV heads of a layer keep different numbers of rows");
-      const Tensor part = all.columns(list * width, width);
-      ops_.gather_rows(part, kept, part.slice(0, count));
-    }
-  }
+  cache.kv->keep(rows);
+  if (cache.places.size() < rows.size()) cache.places.resize(rows.size(), cache.places.front());
   // Heads that went apart stay apart, whatever one list does to all of them.
   for (size_t head = 0; head < cache.places.size(); ++head) {
-    const RowSet& kept = rows[n_lists == 1 ? 0 : head];
+    const RowSet& kept = rows[rows.size() == 1 ? 0 : head];
     std::vector<int32_t>& list = cache.places[head];
     for (size_t i = 0; i < kept.size(); ++i) list[i] = list[static_cast<size_t>(kept[i])];
     list.resize(kept.size());
   }
-  cache.length = count;
 }
 
 size_t KvCache::bytes() const {
   size_t bytes = 0;
-  for (const Layer& layer : layers_) bytes += layer.k.bytes() + layer.v.bytes();
+  for (const Layer& layer : layers_) bytes += layer.kv->bytes();
   return bytes;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -18,16 +19,18 @@ class KvCache final : public CacheRows {
   // stand in time, ascending, which windows of attention are counted by.
   void append(int layer, const Tensor& k, const Tensor& v, std::span<const int32_t> places);
 
+  // Rows [begin, begin + n) of a layer of another cache whose heads all hold the same rows there.
+  void append(int layer, const KvCache& other, int64_t begin, int64_t n);
+
   // Forgets the last n rows of a layer, n <= length(layer).
   void drop_last(int layer, int64_t n);
 
-  Tensor keys(int layer) const;    // (length, n_kv_heads, d_head)
-  Tensor values(int layer) const;  // (length, n_kv_heads, d_head)
+  const KeyValues& key_values(int layer) const { return *layers_[static_cast<size_t>(layer)].kv; }
   // Where its rows stand: (1) list for all KV heads, or (n_kv_heads) where these keep different rows.
   const std::vector<std::vector<int32_t>>& places(int layer) const {
     return layers_[static_cast<size_t>(layer)].places;
   }
-  int64_t length(int layer) const override { return layers_[static_cast<size_t>(layer)].length; }
+  int64_t length(int layer) const override { return key_values(layer).rows(); }
   int64_t seen(int layer) const override { return layers_[static_cast<size_t>(layer)].seen; }
   int n_layers() const override { return static_cast<int>(layers_.size()); }
   int64_t n_kv_heads() const override { return n_kv_heads_; }
@@ -40,20 +43,14 @@ class KvCache final : public CacheRows {
 
  private:
   struct Layer {
-    Buffer k, v;
-    std::vector<std::vector<int32_t>> places{1};  // (1 or n_kv_heads) lists of length
-    int64_t length = 0;
+    std::unique_ptr<KeyValues> kv;
+    std::vector<std::vector<int32_t>> places{1};  // (1 or n_kv_heads) lists of kv->rows()
     int64_t seen = 0;
-    int64_t capacity = 0;
   };
 
-  void reserve(Layer& layer, int64_t rows);
-  void move(Layer& layer, int64_t capacity);
-  Tensor view(const Buffer& buffer, int64_t rows) const;
+  void note_places(Layer& layer, std::span<const int32_t> places);
 
-  Ops& ops_;
   int64_t n_kv_heads_;
-  int64_t d_head_;
   std::vector<Layer> layers_;
 };
 

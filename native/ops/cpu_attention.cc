@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/cpu_ops.h"
+#include "ops/packed_key_values.h"
 #include "ops/shapes.h"
 #include "ops/workspace.h"
 
@@ -55,12 +56,24 @@ const float* head_of(const Tensor& keys, int64_t key, int64_t head) {
   return keys.as<float>() + key * keys.row_stride + head * keys.shape[2];
 }
 
-// One head's keys and values as panels, packed once for all blocks of a long segment; or null, and every block packs
-// what it reads.
+// One head's keys and values as panels: those of a cache, or packed once for all blocks of a long segment. Or null, and
+// every block packs what it reads.
 struct PackedHead {
   const float* k = nullptr;  // [ceil(n_keys / 16)][d][16]
-  const float* v = nullptr;  // [ceil(d / 16)][n_keys][16]
+  const float* v = nullptr;  // [ceil(d / 16)][v_rows][16]
+  int64_t v_rows = 0;        // n_keys at least
 };
+
+const PackedKeyValues* packed_of(const KeyRows& keys) {
+  const auto* packed = dynamic_cast<const PackedKeyValues*>(keys.cached);
+  if (keys.cached != nullptr && packed == nullptr)
+    throw Error(ErrorCode::kInternal, "attention: keys cached by another backend");
+  return packed;
+}
+
+PackedHead head_of(const PackedKeyValues* packed, int64_t head) {
+  return packed == nullptr ? PackedHead{} : PackedHead{packed->keys(head), packed->values(head), packed->capacity()};
+}
 
 // scores (block rows, keys.end) = q k^T, not yet scaled, from keys.begin on or a few before it.
 void score(const KernelTable& kernels, const Block& block, const Tensor& k, const float* packed, KeyRange keys,
@@ -90,11 +103,11 @@ struct Visible {
 };
 
 // sums (block rows, d) = scores * v, each row over the keys it sees. d may exceed one kernel call.
-void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, const float* packed, const Visible& visible,
-           const float* scores, int64_t stride, float* sums) {
+void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, const PackedHead& packed,
+           const Visible& visible, const float* scores, int64_t stride, float* sums) {
   constexpr int64_t kTogether = 12;  // rows that go through the kernel at once, over what all of them see
   const int64_t d = block.d_head(), d_call = std::min(d, kGemmColumns), rows = block.rows();
-  float* own = packed == nullptr ? scratch(Scratch::kPanels, kKeyBlock * round_up(d_call, kPanel)) : nullptr;
+  float* own = packed.v == nullptr ? scratch(Scratch::kPanels, kKeyBlock * round_up(d_call, kPanel)) : nullptr;
   // panels: of the columns at hand, from key `base` on, with `keys` keys each.
   const auto chain = [&](int64_t row, int64_t n_rows, const float* panels, int64_t base, int64_t begin, int64_t end,
                          int64_t column, int64_t n, int64_t keys) {
@@ -110,8 +123,8 @@ void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, cons
     for (int64_t base = start; base < last; base += kKeyBlock) {
       const int64_t count = std::min(kKeyBlock, last - base), stop = base + count;
       if (own != nullptr) kernels.pack_columns(head_of(v, base, block.kv_head) + column, v.row_stride, count, n, own);
-      const float* panels = own != nullptr ? own : packed + column * v.rows() + base * kPanel;
-      const int64_t keys = own != nullptr ? count : v.rows();
+      const float* panels = own != nullptr ? own : packed.v + column * packed.v_rows + base * kPanel;
+      const int64_t keys = own != nullptr ? count : packed.v_rows;
       for (int64_t row = 0; row < rows; row += kTogether) {
         const int64_t together = std::min(kTogether, rows - row);
         // From what the last of them sees first to what the first of them sees last; each has its own before and
@@ -156,7 +169,7 @@ void attend(const KernelTable& kernels, const Block& block, const AttentionSegme
   const KeyRange all{visible.of(0).begin, visible.of(block.count - 1).end};
   const int64_t stride = score_stride(all.end);
   float* scores = scratch(Scratch::kScores, block.rows() * stride);
-  score(kernels, block, segment.k, packed.k, all, scores, stride);
+  score(kernels, block, segment.k.dense, packed.k, all, scores, stride);
 
   // The sum of a row's numerators waits behind its scores.
   for (int64_t row = 0; row < block.rows(); ++row) {
@@ -166,7 +179,7 @@ void attend(const KernelTable& kernels, const Block& block, const AttentionSegme
     x[stride - 1] = numerators(kernels, x + begin, end - begin, rule, bias);
   }
   float* sums = scratch(Scratch::kSums, block.rows() * d);
-  weigh(kernels, block, segment.v, packed.v, visible, scores, stride, sums);
+  weigh(kernels, block, segment.v, packed, visible, scores, stride, sums);
   for (int64_t row = 0; row < block.rows(); ++row) {
     const int64_t i = row / block.group, head = block.kv_head * block.group + row % block.group;
     float* target = out.as<float>() + (block.begin + i) * out.row_stride + head * d;
@@ -175,25 +188,31 @@ void attend(const KernelTable& kernels, const Block& block, const AttentionSegme
 }
 
 // Ranges of at least so many keys for n rows, the same for all key heads or each its own.
-void check_ranges(std::span<const KeyRange> ranges, int64_t n, const Tensor& k, int64_t fewest) {
-  if (std::ssize(ranges) != n && std::ssize(ranges) != n * k.shape[1])
+void check_ranges(std::span<const KeyRange> ranges, int64_t n, const KeyRows& k, int64_t fewest) {
+  if (std::ssize(ranges) != n && std::ssize(ranges) != n * k.n_heads())
     throw Error(ErrorCode::kInternal, "attention: one range of keys for each row, or for each key head and row");
   for (const KeyRange& range : ranges)
     if (range.begin < 0 || range.end - range.begin < fewest || range.end > k.rows())
       throw Error(ErrorCode::kInternal, "attention: a row sees too few keys, or some that are not there");
 }
 
+// Keys whose heads queries of q (m, n_heads, d_head) can share.
+bool fits(const KeyRows& k, const Tensor& q) {
+  const bool is_as_wide = k.cached != nullptr ? k.d_head() == q.shape[2] : is_heads(k.dense, q.shape[2]);
+  return is_as_wide && q.shape[1] % k.n_heads() == 0;
+}
+
 void check_segment(const Tensor& q, const AttentionSegment& s) {
   const bool heads =
-      is_heads(s.k, q.shape[2]) && is_heads(s.v, q.shape[2]) && same_shape(s.k, s.v) && q.shape[1] % s.k.shape[1] == 0;
+      fits(s.k, q) && (s.k.cached != nullptr ? s.v.empty() : is_f32(s.v, 3) && same_shape(s.k.dense, s.v));
   require_shapes(
       heads && s.q_begin >= 0 && s.n_q >= 0 && s.n_q <= q.rows() - s.q_begin &&
           s.k.rows() >= (s.causal ? std::max<int64_t>(s.n_q, 1) : 1) &&
           (s.key_bias.empty() || (is_f32(s.key_bias, 1) && s.key_bias.rows() == s.k.rows())),
       "attention",
-      "expected k and v (n_keys, n_kv_heads, d_head), n_heads a multiple of n_kv_heads, rows inside q, a key "
-      "for every row",
-      {{"q", q}, {"k", s.k}, {"v", s.v}});
+      "expected k and v (n_keys, n_kv_heads, d_head) or a cache, n_heads a multiple of n_kv_heads, rows inside q, a "
+      "key for every row",
+      {{"q", q}, {"k", s.k.dense}, {"v", s.v}});
   if (!s.sees.empty()) check_ranges(s.sees, s.n_q, s.k, 1);
 }
 
@@ -206,32 +225,36 @@ void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segmen
     size_t segment;
     int64_t begin, count, kv_head;
   };
-  // Segments of one block pack for themselves, all at once; longer ones follow, one after the other.
+  // Blocks of cached keys, and segments of one block, which pack for themselves, all at once; longer ones follow, one
+  // after the other.
   std::vector<Piece> pieces;
   std::vector<size_t> longer;
   for (size_t index = 0; index < segments.size(); ++index) {
     const AttentionSegment& s = segments[index];
     check_segment(q, s);
-    const int64_t n_kv_heads = s.k.shape[1];
-    if (s.n_q > rows_per_block(s.k.rows(), q.shape[1] / n_kv_heads)) {
+    const int64_t n_kv_heads = s.k.n_heads(), rows = rows_per_block(s.k.rows(), q.shape[1] / n_kv_heads);
+    if (s.k.cached == nullptr && s.n_q > rows) {
       longer.push_back(index);
-    } else if (s.n_q > 0) {
-      for (int64_t head = 0; head < n_kv_heads; ++head) pieces.push_back({index, s.q_begin, s.n_q, head});
+      continue;
     }
+    for (int64_t head = 0; head < n_kv_heads; ++head)
+      for (int64_t begin = 0; begin < s.n_q; begin += rows)
+        pieces.push_back({index, s.q_begin + begin, std::min(rows, s.n_q - begin), head});
   }
-  pool_.parallel_for(static_cast<int64_t>(pieces.size()), [&](int64_t index) {
+  pool_.parallel_for(std::ssize(pieces), [&](int64_t index) {
     const Piece& piece = pieces[static_cast<size_t>(index)];
     const AttentionSegment& segment = segments[piece.segment];
-    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.shape[1]}, segment, {}, rule,
-           out);
+    attend(kernels_, {q, piece.begin, piece.count, piece.kv_head, q.shape[1] / segment.k.n_heads()}, segment,
+           head_of(packed_of(segment.k), piece.kv_head), rule, out);
   });
   for (const size_t index : longer) attend_long(q, segments[index], rule, out);
 }
 
 // A segment of several blocks, some heads at a time, whose keys and values are packed first.
 void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, ScoreRule rule, const Tensor& out) {
-  const int64_t n_kv_heads = segment.k.shape[1], group = q.shape[1] / n_kv_heads, d = q.shape[2];
-  const int64_t n_keys = segment.k.rows(), rows = rows_per_block(n_keys, group);
+  const Tensor& k = segment.k.dense;
+  const int64_t n_kv_heads = k.shape[1], group = q.shape[1] / n_kv_heads, d = q.shape[2];
+  const int64_t n_keys = k.rows(), rows = rows_per_block(n_keys, group);
   const int64_t k_floats = round_up(n_keys, kPanel) * d, v_floats = round_up(d, kPanel) * n_keys;
   const int64_t together = std::clamp(kPackedFloats / (k_floats + v_floats), int64_t{1}, n_kv_heads);
   float* packed = scratch(Scratch::kKeys, together * (k_floats + v_floats));
@@ -242,7 +265,7 @@ void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, Score
     pool_.parallel_for(2 * heads, [&](int64_t i) {
       const int64_t head = first + i / 2;
       if (i % 2 == 0) {
-        kernels_.pack_rows(head_of(segment.k, 0, head), segment.k.row_stride, n_keys, d, keys_of(i / 2));
+        kernels_.pack_rows(head_of(k, 0, head), k.row_stride, n_keys, d, keys_of(i / 2));
       } else {
         kernels_.pack_columns(head_of(segment.v, 0, head), segment.v.row_stride, n_keys, d, keys_of(i / 2) + k_floats);
       }
@@ -250,20 +273,22 @@ void CpuOps::attend_long(const Tensor& q, const AttentionSegment& segment, Score
     pool_.parallel_for(heads * blocks, [&](int64_t i) {
       const int64_t head = i / blocks, begin = i % blocks * rows;
       attend(kernels_, {q, segment.q_begin + begin, std::min(rows, segment.n_q - begin), first + head, group}, segment,
-             {keys_of(head), keys_of(head) + k_floats}, rule, out);
+             {keys_of(head), keys_of(head) + k_floats, n_keys}, rule, out);
     });
   }
 }
 
-void CpuOps::attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
+void CpuOps::attention_mass(const Tensor& q, const KeyRows& k, ScoreRule rule, std::span<const KeyRange> sees,
                             const Tensor& out) {
-  require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_heads(k, q.shape[2]) && q.shape[1] % k.shape[1] == 0 &&
-                     is_f32(out, 2) && out.rows() == q.shape[1] && out.shape[1] == k.rows(),
-                 "attention_mass",
-                 "expected q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head), out (n_heads, n_keys)",
-                 {{"q", q}, {"k", k}, {"out", out}});
+  require_shapes(
+      q.rank == 3 && is_heads(q, q.shape[2]) && fits(k, q) && is_f32(out, 2) && out.rows() == q.shape[1] &&
+          out.shape[1] == k.rows(),
+      "attention_mass",
+      "expected q (n_probe, n_heads, d_head), k (n_keys, n_kv_heads, d_head) or a cache, out (n_heads, n_keys)",
+      {{"q", q}, {"k", k.dense}, {"out", out}});
   check_ranges(sees, q.rows(), k, 0);
-  const int64_t n_keys = k.rows(), n_kv_heads = k.shape[1], group = q.shape[1] / n_kv_heads;
+  const int64_t n_keys = k.rows(), n_kv_heads = k.n_heads(), group = q.shape[1] / n_kv_heads;
+  const PackedKeyValues* packed = packed_of(k);
   const bool is_per_head = std::ssize(sees) > q.rows();
   const int64_t stride = score_stride(n_keys), rows = rows_per_block(n_keys, group);
   // One piece per key head, so that a head adds up its rows in their order.
@@ -277,7 +302,7 @@ void CpuOps::attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, st
       KeyRange all = ranges.front();
       for (const KeyRange& range : ranges) all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
       float* scores = scratch(Scratch::kScores, block.rows() * stride);
-      score(kernels_, block, k, nullptr, all, scores, stride);
+      score(kernels_, block, k.dense, head_of(packed, kv_head).k, all, scores, stride);
       for (int64_t row = 0; row < block.rows(); ++row) {
         const auto [first, end] = ranges[static_cast<size_t>(row / group)];
         if (first == end) continue;

@@ -23,6 +23,8 @@ class CpuOps final : public Ops {
   void copy_from_host(const void* source, const Tensor& out) override;
   void copy_to_host(const Tensor& x, void* out) override;
 
+  std::unique_ptr<KeyValues> key_values(int64_t n_heads, int64_t d_head) override;
+
   std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) override;
   void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out, bool accumulate) override;
   void dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) override;
@@ -40,7 +42,7 @@ class CpuOps final : public Ops {
 
   void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule,
                  const Tensor& out) override;
-  void attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
+  void attention_mass(const Tensor& q, const KeyRows& k, ScoreRule rule, std::span<const KeyRange> sees,
                       const Tensor& out) override;
 
   void embed(const Tensor& table, std::span<const int32_t> ids, const Tensor& out) override;

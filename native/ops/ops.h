@@ -44,6 +44,39 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
+// The keys and values of one layer of a sequence, in the layout that the backend attends with. Made by Ops::key_values.
+// Calls throw kInternal if rows are not as wide as it, or are not there.
+class KeyValues {
+ public:
+  virtual ~KeyValues() = default;
+  virtual int64_t rows() const = 0;
+  virtual int64_t n_heads() const = 0;
+  virtual int64_t d_head() const = 0;
+  virtual size_t bytes() const = 0;
+
+  virtual void append(const Tensor& k, const Tensor& v) = 0;  // (n, n_heads, d_head)
+  // Rows [begin, begin + n) of another, which the same backend made and which is as wide.
+  virtual void append(const KeyValues& other, int64_t begin, int64_t n) = 0;
+  // Keeps these rows in place: ascending lists of one size, one for all heads or one for each.
+  virtual void keep(std::span<const std::vector<int32_t>> lists) = 0;
+  virtual void drop_last(int64_t n) = 0;
+  // Gives back memory that rows left, but for some room to grow.
+  virtual void shrink() = 0;
+};
+
+// What queries are compared with: rows of keys, or those of a cache.
+struct KeyRows {
+  KeyRows(const Tensor& k) : dense(k) {}         // NOLINT(google-explicit-constructor): (n_keys, n_kv_heads, d_head)
+  KeyRows(const KeyValues& kv) : cached(&kv) {}  // NOLINT(google-explicit-constructor)
+
+  int64_t rows() const { return cached != nullptr ? cached->rows() : dense.rows(); }
+  int64_t n_heads() const { return cached != nullptr ? cached->n_heads() : dense.shape[1]; }
+  int64_t d_head() const { return cached != nullptr ? cached->d_head() : dense.shape[2]; }
+
+  Tensor dense;
+  const KeyValues* cached = nullptr;
+};
+
 // Keys that a row sees, [begin, end).
 struct KeyRange {
   int64_t begin = 0;
@@ -63,8 +96,8 @@ struct ScoreRule {
 struct AttentionSegment {
   int64_t q_begin;  // first row of this segment in q and out
   int64_t n_q;      // rows
-  Tensor k;         // (n_keys, n_kv_heads, d_head)
-  Tensor v;         // (n_keys, n_kv_heads, d_head)
+  KeyRows k;        // (n_keys, n_kv_heads, d_head)
+  Tensor v;         // the same; empty if k is a cache, which has both
   // Causal: row i of the segment sees keys [0, n_keys - n_q + i]. Otherwise every key.
   bool causal;
   // (n_keys) added to the scores of each key, as log(size) of a merged row; or empty.
@@ -85,6 +118,9 @@ class Ops {
   virtual Buffer allocate(size_t bytes) = 0;
   virtual void copy_from_host(const void* source, const Tensor& out) = 0;  // out dense
   virtual void copy_to_host(const Tensor& x, void* out) = 0;               // x may have a row stride; out is dense
+
+  // Without rows.
+  virtual std::unique_ptr<KeyValues> key_values(int64_t n_heads, int64_t d_head) = 0;
 
   // Weights. Stacks parts (n_i, k) of host memory into one (sum n_i, k) matrix held as f32, f16 or bf16, or as
   //  int8: a scale per output; rows of x are rounded to 8 bits with a scale each, sums are exact integers
@@ -124,7 +160,7 @@ class Ops {
   // out (n_heads, n_keys): softmax(rule(q k^T)) of each row of q (n_probe, n_heads, d_head) over the keys of k (n_keys,
   // n_kv_heads, d_head) that it sees, summed over rows in ascending order. sees (n_probe), or (n_kv_heads, n_probe)
   // where key heads differ; a row that sees none adds nothing.
-  virtual void attention_mass(const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
+  virtual void attention_mass(const Tensor& q, const KeyRows& k, ScoreRule rule, std::span<const KeyRange> sees,
                               const Tensor& out) = 0;
 
   // Rows.

@@ -4,9 +4,9 @@
 
 namespace fovea {
 
-AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRule rule,
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const KeyRows& k, ScoreRule rule,
                              std::span<const KeyRange> sees) {
-  AttentionMass mass{q.shape[1], k.shape[1], k.rows(), {}};
+  AttentionMass mass{q.shape[1], k.n_heads(), k.rows(), {}};
   DeviceArray memory;
   const Tensor numbers = memory.resize(ops, {mass.n_heads, mass.n_keys});
   ops.attention_mass(q, k, rule, sees, numbers);
@@ -15,9 +15,9 @@ AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRu
   return mass;
 }
 
-AttentionMass attention_mass(Ops& ops, const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
-                             std::span<const float> sizes) {
-  AttentionMass sum{q.shape[1], k.shape[1], k.rows(), {}};
+AttentionMass attention_mass(Ops& ops, const Tensor& q, const KeyRows& k, ScoreRule rule,
+                             std::span<const KeyRange> sees, std::span<const float> sizes) {
+  AttentionMass sum{q.shape[1], k.n_heads(), k.rows(), {}};
   sum.numbers.resize(static_cast<size_t>(sum.n_heads * sum.n_keys));
   for (int64_t query = 0; query < q.rows(); ++query) {
     const AttentionMass one =

@@ -6,10 +6,10 @@
 
 namespace fovea {
 
-double attention_sparsity(Ops& ops, const Tensor& q, const Tensor& k, ScoreRule rule, std::span<const KeyRange> sees,
+double attention_sparsity(Ops& ops, const Tensor& q, const KeyRows& k, ScoreRule rule, std::span<const KeyRange> sees,
                           float below) {
   int64_t small = 0, all = 0;
-  const int64_t n = q.rows(), group = q.shape[1] / k.shape[1];
+  const int64_t n = q.rows(), group = q.shape[1] / k.n_heads();
   for (int64_t row = 0; row < n; ++row) {
     std::vector<KeyRange> of_row;  // (1), or (n_kv_heads, 1)
     for (int64_t i = row; i < std::ssize(sees); i += n) of_row.push_back(sees[static_cast<size_t>(i)]);

@@ -152,6 +152,74 @@ TEST("attention: rows over their own keys, capped, for all heads and for each: d
       }
 }
 
+TEST("attention: over cached keys and values as over the same rows, bit for bit, whatever the pieces they came in") {
+  for (const Heads& h : kHeadCases)
+    each_backend([&](Ops& ops) {
+      AttentionInput dense(h, 0), cached(h, 0);
+      const Tensor k = dense.k.heads(h.n_kv_heads), v = dense.v.heads(h.n_kv_heads);
+      const auto whole = ops.key_values(h.n_kv_heads, h.d_head), part = ops.key_values(h.n_kv_heads, h.d_head);
+      const auto first = ops.key_values(h.n_kv_heads, h.d_head);
+      for (int64_t begin = 0, n = 1; begin < h.n_keys; begin += n, n = n * 3 % 61) {
+        n = std::min(n, h.n_keys - begin);
+        whole->append(k.slice(begin, n), v.slice(begin, n));
+      }
+      // From another: all its rows, more by one, fewer again; and what that left, behind rows that do not fill a panel.
+      first->append(*whole, 0, h.n_keys);
+      first->append(*whole, h.n_keys - 1, 1);
+      first->drop_last(1);
+      const int64_t begin = h.n_keys / 3;
+      part->append(*first, 0, begin);
+      part->append(*first, begin, h.n_keys - begin);
+      first->shrink();
+      const std::vector<KeyRange> seen = windows(h, 37);
+      for (const KeyValues* kv : {whole.get(), part.get(), first.get()})
+        for (const std::vector<KeyRange>& sees : {std::vector<KeyRange>{}, seen}) {
+          const AttentionSegment of_rows{0, h.n_q, k, v, true, {}, sees}, of_cache{0, h.n_q, *kv, {}, true, {}, sees};
+          ops.attention(dense.q.heads(h.n_heads), {&of_rows, 1}, 0.25f, dense.out.heads(h.n_heads));
+          ops.attention(cached.q.heads(h.n_heads), {&of_cache, 1}, 0.25f, cached.out.heads(h.n_heads));
+          CHECK(cached.out.same(dense.out));
+          Guarded mass(h.n_heads, h.n_keys, 63), cached_mass(h.n_heads, h.n_keys, 63);
+          ops.attention_mass(dense.q.heads(h.n_heads), k, 0.25f, seen, mass.tensor());
+          ops.attention_mass(dense.q.heads(h.n_heads), *kv, 0.25f, seen, cached_mass.tensor());
+          CHECK(cached_mass.same(mass));
+        }
+    });
+}
+
+TEST("KeyValues: rows that stay, of all heads or of each; what is not there or not alike is refused") {
+  each_backend([](Ops& ops) {
+    const Heads h{3, 70, 4, 2, 20};
+    AttentionInput dense(h, 0), cached(h, 0);
+    const Tensor k = dense.k.heads(2), v = dense.v.heads(2);
+    const std::vector<int32_t> even{0, 2, 15, 16, 40, 69}, odd{1, 3, 17, 18, 33, 68};
+    for (const auto& lists : {std::vector<std::vector<int32_t>>{even}, std::vector<std::vector<int32_t>>{even, odd}}) {
+      const auto kv = ops.key_values(2, 20);
+      kv->append(k, v);
+      kv->keep(lists);
+      CHECK_EQ(kv->rows(), int64_t{6});
+      // The same rows, head by head.
+      Guarded kept_k(6, 2 * 20, 1), kept_v(6, 2 * 20, 1);
+      for (int64_t row = 0; row < 6; ++row)
+        for (int64_t c = 0; c < 40; ++c) {
+          const int32_t from = lists[c < 20 ? 0 : lists.size() - 1][static_cast<size_t>(row)];
+          kept_k.at(row, c) = dense.k.at(from, c);
+          kept_v.at(row, c) = dense.v.at(from, c);
+        }
+      const AttentionSegment of_rows{0, 3, kept_k.heads(2), kept_v.heads(2), true}, of_cache{0, 3, *kv, {}, true};
+      ops.attention(dense.q.heads(4), {&of_rows, 1}, 0.25f, dense.out.heads(4));
+      ops.attention(cached.q.heads(4), {&of_cache, 1}, 0.25f, cached.out.heads(4));
+      CHECK(cached.out.same(dense.out));
+      CHECK_THROWS(ErrorCode::kInternal, kv->drop_last(7));
+      for (const std::vector<int32_t>& wrong : {std::vector<int32_t>{1, 1}, {2, 1}, {0, 6}})
+        CHECK_THROWS(ErrorCode::kInternal, kv->keep({&wrong, 1}));
+      CHECK_THROWS(ErrorCode::kInternal, kv->append(*kv, 0, 1));
+      CHECK_THROWS(ErrorCode::kInternal, kv->append(*ops.key_values(2, 20), 0, 1));
+      CHECK_THROWS(ErrorCode::kInternal, kv->append(*ops.key_values(1, 20), 0, 0));
+      CHECK_THROWS(ErrorCode::kInternal, kv->append(k, dense.v.heads(4)));
+    }
+  });
+}
+
 TEST("attention: a NaN in a key that a row does not see leaves the row alone") {
   each_backend([](Ops& ops) {
     const Heads h{30, 30, 2, 2, 16};

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "model/decoder/decoder.h"
+#include "test/cached_rows.h"
 #include "test/check.h"
 #include "test/tiny_decoder.h"
 
@@ -52,10 +53,8 @@ TEST("Decoder: a prefill equals decoding row by row, bit for bit") {
     }
     CHECK(same_floats(on_host(tiny.ops(), single.stream.hidden), expected));
     for (int layer = 0; layer < shape.n_layers; ++layer) {
-      CHECK(same_floats(on_host(tiny.ops(), whole_cache[0].keys(layer)),
-                        on_host(tiny.ops(), single_cache[0].keys(layer))));
-      CHECK(same_floats(on_host(tiny.ops(), whole_cache[0].values(layer)),
-                        on_host(tiny.ops(), single_cache[0].values(layer))));
+      CHECK(same_floats(cached_keys(whole_cache[0], layer), cached_keys(single_cache[0], layer)));
+      CHECK(same_floats(cached_values(whole_cache[0], layer), cached_values(single_cache[0], layer)));
     }
   }
 }
@@ -198,8 +197,9 @@ TEST("Decoder: the probe sees what the layer's attention then computes") {
   KvCache first = tiny.cache(), second = tiny.cache();
   KvCache* caches[] = {&first, &second};
   CHECK(tiny.decoder().forward(input.stream, caches, tap, kNever));
-  CHECK(same_floats(tap.keys, on_host(tiny.ops(), second.keys(2))));
-  CHECK(same_floats(tap.query, on_host(tiny.ops(), second.keys(2).slice(19, 1))));
+  const std::vector<float> keys = cached_keys(second, 2);
+  CHECK(same_floats(tap.keys, keys));
+  CHECK(same_floats(tap.query, {keys.end() - std::ssize(tap.query), keys.end()}));
 }
 
 }  // namespace fovea::test

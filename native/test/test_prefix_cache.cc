@@ -1,5 +1,6 @@
 // What the prefix cache knows of a prompt's beginning, and what it forgets.
 #include "engine/prefix_cache.h"
+#include "test/cached_rows.h"
 #include "test/check.h"
 #include "test/tiny_decoder.h"
 
@@ -40,7 +41,7 @@ int64_t known(PrefixCache& prefixes, Ops& ops, const std::vector<float>& names, 
   for (int layer = 0; layer < kLayers; ++layer) {
     CHECK_EQ(cache.length(layer), n);
     if (n == 0) continue;
-    const std::vector<float> keys = on_host(ops, cache.keys(layer)), values = on_host(ops, cache.values(layer));
+    const std::vector<float> keys = cached_keys(cache, layer), values = cached_values(cache, layer);
     for (size_t i = 0; i < keys.size(); ++i) {
       CHECK_EQ(keys[i], names[i / 2]);
       CHECK_EQ(values[i], -names[i / 2]);

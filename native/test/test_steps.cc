@@ -4,6 +4,7 @@
 
 #include "engine/hooks.h"
 #include "engine/steps.h"
+#include "test/cached_rows.h"
 #include "test/check.h"
 #include "test/tiny_decoder.h"
 
@@ -196,7 +197,7 @@ TEST("PyramidDrop keeps the rows that the layer's own attention ranks highest") 
   KvCache cache = tiny.cache();
   KvCache* caches[] = {&cache};
   tiny.decoder().forward(input.stream, caches, tap, kNever);
-  const std::vector<float> keys = on_host(tiny.ops(), plain.session.cache.keys(2));
+  const std::vector<float> keys = cached_keys(plain.session.cache, 2);
   std::vector<double> score(47, 0.0);
   for (int64_t head = 0; head < shape.n_heads; ++head) {
     std::vector<double> p(47);

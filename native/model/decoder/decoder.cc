@@ -188,8 +188,8 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
     segments.push_back(
         {sequence.begin,
          sequence.count,
-         caches[s]->keys(layer),
-         caches[s]->values(layer),
+         caches[s]->key_values(layer),
+         {},
          true,
          {},
          visible_keys(config_.view, window(layer), sequence, of_sequence(stream, sequence), *caches[s], layer)});
