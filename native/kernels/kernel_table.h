@@ -19,7 +19,7 @@ constexpr int64_t kPanelBytes = kPanel * 4;  // of one k of f32
 constexpr int64_t kGemmRows = 192;
 constexpr int64_t kGemmColumns = 16 * kPanel;
 constexpr int64_t kGemmDepth = 512;  // k of one pass: a strip of x and a few panels then stay in cache
-constexpr int64_t kGemmScratch = kGemmDepth * kPanel + kGemmRows * kGemmColumns;  // floats
+constexpr int64_t kGemmScratch = kGemmRows * kGemmColumns;  // floats
 
 enum class GemmMode : int32_t {
   kStore,   // out = sum + bias

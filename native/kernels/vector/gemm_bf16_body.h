@@ -13,20 +13,20 @@ struct Bf16Product {
   static constexpr int panels(int rows) { return tile_panels(rows); }
   static int64_t bytes(int64_t k) { return k * kPanel * 2; }
 
-  template <int kTall, int kPanels, int kStep>
+  template <int kTall, int kPanels>
   static void run(const Tile& t) {
     Vec sum[kTall][kPanels];
     load_sums(t, sum);
-    const float* x = t.x;
+    TileRows<kTall> x(t);
     const std::byte* w = t.w;
-    for (int64_t i = 0; i < t.k; i += 2, x += 2 * kStep, w += bytes(2)) {
+    for (int64_t i = 0; i < t.k; i += 2, x.advance(2), w += bytes(2)) {
       Vec weights[kPanels];
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) weights[p] = load_second(w + p * t.task->panel_stride);
-      add_products(sum, x + kStep, weights);
+      add_products(sum, x, 1, weights);
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) weights[p] = load_first(w + p * t.task->panel_stride);
-      add_products(sum, x, weights);
+      add_products(sum, x, 0, weights);
     }
     write_sums(t, sum);
   }

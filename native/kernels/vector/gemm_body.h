@@ -25,18 +25,18 @@ struct FloatProduct {
   static int64_t bytes(int64_t k) { return k * kPanel * static_cast<int64_t>(sizeof(Element)); }
 
   // Register plan: rows * panels accumulators, one panel vector at a time, x as broadcast.
-  template <int kTall, int kPanels, int kStep>
+  template <int kTall, int kPanels>
   static void run(const Tile& t) {
     Vec sum[kTall][kPanels];
     load_sums(t, sum);
-    const float* x = t.x;
+    TileRows<kTall> x(t);
     const auto* w = reinterpret_cast<const Element*>(t.w);
     const int64_t stride = t.task->panel_stride / static_cast<int64_t>(sizeof(Element));
-    for (int64_t i = 0; i < t.k; ++i, x += kStep, w += kPanel) {
+    for (int64_t i = 0; i < t.k; ++i, x.advance(1), w += kPanel) {
       Vec weights[kPanels];
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) weights[p] = Type::widen(w + p * stride);
-      add_products(sum, x, weights);
+      add_products(sum, x, 0, weights);
     }
     write_sums(t, sum);
   }

@@ -20,7 +20,7 @@ struct Int8Product {
   static constexpr int panels(int rows) { return int8_panels(rows); }
   static int64_t bytes(int64_t k) { return k * kPanel * kWordBytes; }
 
-  template <int kTall, int kPanels, int kStep>
+  template <int kTall, int kPanels>
   static void run(const Tile& t) {
     Ints sum[kTall][kPanels];
 #pragma GCC unroll 16
@@ -28,16 +28,16 @@ struct Int8Product {
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) sum[r][p] = t.resume ? load_ints(t.rest(r, p)) : Ints{};
 
-    const float* x = t.x;
+    TileRows<kTall> x(t);
     const auto* w = reinterpret_cast<const int8_t*>(t.w);
-    for (int64_t i = 0; i < t.k; ++i, x += kStep, w += kPanel * kWordBytes) {
+    for (int64_t i = 0; i < t.k; ++i, x.advance(1), w += kPanel * kWordBytes) {
       SignedWeights weights[kPanels];
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) weights[p] = load_signed(w + p * t.task->panel_stride);
 #pragma GCC unroll 16
       for (int r = 0; r < kTall; ++r)
 #pragma GCC unroll 4
-        for (int p = 0; p < kPanels; ++p) sum[r][p] = add_products(sum[r][p], weights[p], word(x + r));
+        for (int p = 0; p < kPanels; ++p) sum[r][p] = add_products(sum[r][p], weights[p], word(x[r]));
     }
 
 #pragma GCC unroll 16
@@ -68,7 +68,7 @@ struct Int4Product {
   static constexpr int panels(int rows) { return int4_panels(rows); }
   static int64_t bytes(int64_t k) { return k / kGroupWords * kInt4GroupBytes; }
 
-  template <int kTall, int kPanels, int kStep>
+  template <int kTall, int kPanels>
   static void run(const Tile& t) {
     const GemmTask& task = *t.task;
     Vec chain[kTall][kPanels];
@@ -77,12 +77,12 @@ struct Int4Product {
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) chain[r][p] = t.resume ? load_upto(t.rest(r, p), t.count(p)) : zero();
 
-    const float* x = t.x;
+    TileRows<kTall> x(t);
     const std::byte* w = t.w;
     const int32_t* x_sums = task.x_sums + t.row * task.x_sums_stride + t.k_begin / kGroupWords;
     for (int64_t i = 0; i < t.k; i += kGroupWords, w += kInt4GroupBytes, ++x_sums) {
       Ints sum[kTall][kPanels] = {};
-      for (int64_t pair = 0; pair < kGroupWords / 2; ++pair, x += 2 * kStep) {
+      for (int64_t pair = 0; pair < kGroupWords / 2; ++pair, x.advance(2)) {
         NibblePair weights[kPanels];
 #pragma GCC unroll 4
         for (int p = 0; p < kPanels; ++p)
@@ -91,8 +91,8 @@ struct Int4Product {
         for (int r = 0; r < kTall; ++r)
 #pragma GCC unroll 4
           for (int p = 0; p < kPanels; ++p) {
-            sum[r][p] = add_unsigned_products(sum[r][p], weights[p].low, word(x + r));
-            sum[r][p] = add_unsigned_products(sum[r][p], weights[p].high, word(x + kStep + r));
+            sum[r][p] = add_unsigned_products(sum[r][p], weights[p].low, word(x[r]));
+            sum[r][p] = add_unsigned_products(sum[r][p], weights[p].high, word(x[r] + 1));
           }
       }
 #pragma GCC unroll 4

@@ -1,23 +1,21 @@
-// How one gemm call walks over its rows, columns and k, whatever it multiplies. A strip of x is first packed with its
-// rows as lanes, so that a tile reads both operands forward; a strip that does not fit the cache is taken in passes
-// over k, between which the sums rest in memory.
+// How one gemm call walks over its rows, columns and k, whatever it multiplies. Rows of x are read where they are, a
+// few at a time; those that do not fit the cache are taken in passes over k, between which the sums rest in memory.
 #pragma once
 
 #include <cstddef>
 
 #include "kernels/vector/fill.h"
-#include "kernels/vector/pack_panel.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {
 
-// Rows per packed strip: what fits the 16 lanes and is a multiple of every tier's tile.
+// Rows per strip, which stay in the first cache while all columns go by: a multiple of every tier's tile.
 constexpr int kStripRows = 12;
 
 // A few rows times a few panels over one pass of k.
 struct Tile {
   const GemmTask* task;
-  const float* x;  // [k][x_step] numbers or words: (row, i) at x[i * x_step + row]
+  const float* x;  // numbers or words: (row, i) at x[row * task->x_stride + i]
   const std::byte* w;
   int64_t k_begin, k;
   int64_t row, column;  // of the task, where the tile begins
@@ -58,12 +56,34 @@ FOVEA_INLINE void load_sums(const Tile& t, Vec (&sum)[kTall][kPanels]) {
     for (int p = 0; p < kPanels; ++p) sum[r][p] = t.resume ? load_upto(t.rest(r, p), t.count(p)) : zero();
 }
 
-// The weights of one k times one column of x: row r at x[r].
+// The rows of x under a tile, from the k at hand on. Three share a pointer, as an address can be a pointer plus none,
+// one or two strides: a pointer each would not fit the registers.
+template <int kTall>
+class TileRows {
+ public:
+  FOVEA_INLINE explicit TileRows(const Tile& t) : stride_(t.task->x_stride) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kPointers; ++i) pointers_[i] = t.x + 3 * i * stride_;
+  }
+  FOVEA_INLINE const float* operator[](int row) const { return pointers_[row / 3] + row % 3 * stride_; }
+  FOVEA_INLINE void advance(int64_t k) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kPointers; ++i) pointers_[i] += k;
+  }
+
+ private:
+  static constexpr int kPointers = (kTall + 2) / 3;
+  const float* pointers_[kPointers];
+  int64_t stride_;
+};
+
+// The weights of one k times one column of x, `ahead` of the k at hand.
 template <int kTall, int kPanels>
-FOVEA_INLINE void add_products(Vec (&sum)[kTall][kPanels], const float* x, const Vec (&weights)[kPanels]) {
+FOVEA_INLINE void add_products(Vec (&sum)[kTall][kPanels], const TileRows<kTall>& x, int ahead,
+                               const Vec (&weights)[kPanels]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kTall; ++r) {
-    const Vec broadcast = splat(x[r]);
+    const Vec broadcast = splat(x[r][ahead]);
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) sum[r][p] = fma(broadcast, weights[p], sum[r][p]);
   }
@@ -89,14 +109,14 @@ FOVEA_INLINE void write_sums(const Tile& t, const Vec (&sum)[kTall][kPanels]) {
 //   panels(rows)      how many panels abreast registers allow
 //   kRestsInOut       its sums may rest in out
 //   bytes(k)          that k numbers or words of a panel take
-//   run<rows, panels, x_step>(tile)
+//   run<rows, panels>(tile)
 
 // One tile at the front of the `left` columns that remain; moves t past it and returns what then remains.
-template <int kRows, int kPanels, int kStep, typename Product>
+template <int kRows, int kPanels, typename Product>
 int64_t run_front(Tile& t, int64_t left) {
   constexpr int64_t kColumns = kPanels * kPanel;
   t.columns = left < kColumns ? left : kColumns;
-  Product::template run<kRows, kPanels, kStep>(t);
+  Product::template run<kRows, kPanels>(t);
   t.w += kPanels * t.task->panel_stride;
   t.sums += kColumns;
   t.column += kColumns;
@@ -104,19 +124,19 @@ int64_t run_front(Tile& t, int64_t left) {
 }
 
 // All n columns of one tile of rows: as many panels abreast as registers allow, then one by one.
-template <int kRows, int kStep, typename Product>
+template <int kRows, typename Product>
 void run_row_tile(Tile t, int64_t n) {
   constexpr int kMost = Product::panels(kRows);
   int64_t left = n;
-  while (left > (kMost - 1) * kPanel) left = run_front<kRows, kMost, kStep, Product>(t, left);
-  while (left > 0) left = run_front<kRows, 1, kStep, Product>(t, left);
+  while (left > (kMost - 1) * kPanel) left = run_front<kRows, kMost, Product>(t, left);
+  while (left > 0) left = run_front<kRows, 1, Product>(t, left);
 }
 
 // The tile of this height, which is at most kRows.
 template <int kRows, typename Product>
 FOVEA_INLINE void run_tile_of(int64_t height, const Tile& t, int64_t n) {
   if (height == kRows) {
-    run_row_tile<kRows, kPanel, Product>(t, n);
+    run_row_tile<kRows, Product>(t, n);
   } else if constexpr (kRows > 1) {
     run_tile_of<kRows - 1, Product>(height, t, n);
   }
@@ -128,20 +148,13 @@ FOVEA_INLINE int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b;
 template <typename Product>
 void run_strip(Tile t, int64_t rows) {
   const GemmTask& task = *t.task;
-  const float* x = static_cast<const float*>(task.x) + t.row * task.x_stride + t.k_begin;
+  t.x = static_cast<const float*>(task.x) + t.row * task.x_stride + t.k_begin;
   t.sums += t.row * t.sums_stride;
-  if (rows == 1) {
-    t.x = x;
-    run_row_tile<1, 1, Product>(t, task.n);
-    return;
-  }
-  pack_panel(x, task.x_stride, rows, t.k, task.scratch);
   const int64_t tiles = ceil_divide(rows, Product::kRows);
-  for (int64_t i = 0, row = 0; i < tiles; ++i) {
+  for (int64_t i = 0; i < tiles; ++i) {
     const int64_t height = rows / tiles + (i < rows % tiles ? 1 : 0);
-    t.x = task.scratch + row;
     run_tile_of<Product::kRows, Product>(height, t, task.n);
-    row += height;
+    t.x += height * task.x_stride;
     t.row += height;
     t.sums += height * t.sums_stride;
   }
@@ -161,7 +174,7 @@ void walk(const GemmTask& task) {
     t.k_begin = begin;
     t.k = task.k - begin < depth ? task.k - begin : depth;
     t.w = static_cast<const std::byte*>(task.panels) + Product::bytes(begin);
-    t.sums = in_out ? task.out : task.scratch + kGemmDepth * kPanel;
+    t.sums = in_out ? task.out : task.scratch;
     t.resume = begin > 0 || task.mode == GemmMode::kResume;
     t.finish = begin + t.k == task.k;
     t.row = 0;

@@ -13,19 +13,19 @@ struct Bf16Product {
   static constexpr int panels(int rows) { return tile_panels(rows); }
   static int64_t bytes(int64_t pairs) { return pairs * kPanel * 4; }
 
-  template <int kTall, int kPanels, int kStep>
+  template <int kTall, int kPanels>
   static void run(const Tile& t) {
     Vec sum[kTall][kPanels];
     load_sums(t, sum);
-    const float* x = t.x;
+    TileRows<kTall> x(t);
     const std::byte* w = t.w;
-    for (int64_t i = 0; i < t.k; ++i, x += kStep, w += bytes(1)) {
+    for (int64_t i = 0; i < t.k; ++i, x.advance(1), w += bytes(1)) {
       __m512bh weights[kPanels];
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) weights[p] = (__m512bh)_mm512_loadu_si512(w + p * t.task->panel_stride);
 #pragma GCC unroll 16
       for (int r = 0; r < kTall; ++r) {
-        const auto broadcast = (__m512bh)_mm512_set1_ps(x[r]);
+        const auto broadcast = (__m512bh)_mm512_set1_ps(*x[r]);
 #pragma GCC unroll 4
         for (int p = 0; p < kPanels; ++p) sum[r][p].v = _mm512_dpbf16_ps(sum[r][p].v, broadcast, weights[p]);
       }
