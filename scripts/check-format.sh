@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 mode=(--dry-run -Werror)
 [[ ${1:-} == --fix ]] && mode=(-i)
 clang_format=$(command -v clang-format-14 || command -v clang-format)
-find native -name '*.h' -o -name '*.cc' | sort | xargs "$clang_format" "${mode[@]}"
+find native bench -name '*.h' -o -name '*.cc' | sort | xargs "$clang_format" "${mode[@]}"
 echo "clang-format: clean"
