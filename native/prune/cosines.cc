@@ -46,7 +46,13 @@ void to_cosines(std::span<double> dots, std::span<const double> a, std::span<con
 
 Cosines::Cosines(Ops& ops, const Tensor& rows) : ops_(ops), rows_(rows), scale_(inverse_lengths(ops, rows)) {}
 
+void Cosines::expect(int64_t asked) {
+  constexpr int64_t kMostPairs = int64_t{1} << 24;
+  if (pairs_.empty() && asked >= n() / 8 && n() * n() <= kMostPairs) pairs_ = all();
+}
+
 std::span<const double> Cosines::of(int64_t i) {
+  if (!pairs_.empty()) return std::span(pairs_).subspan(static_cast<size_t>(i) * scale_.size(), scale_.size());
   block_.resize(scale_.size());
   ops_.dot_rows(rows_.slice(i, 1), rows_, block_);
   to_cosines(block_, {&scale_[static_cast<size_t>(i)], 1}, scale_);
@@ -77,12 +83,19 @@ std::vector<double> Cosines::all() {
 }
 
 std::vector<double> Cosines::nearest_other() {
-  std::vector<double> nearest(scale_.size(), -std::numeric_limits<double>::infinity());
-  each_pair([&](size_t i, size_t j, double cosine) {
+  const size_t size = scale_.size();
+  std::vector<double> nearest(size, -std::numeric_limits<double>::infinity());
+  const auto see = [&](size_t i, size_t j, double cosine) {
     if (i == j) return;
     nearest[i] = std::max(nearest[i], cosine);
     nearest[j] = std::max(nearest[j], cosine);
-  });
+  };
+  if (pairs_.empty()) {
+    each_pair(see);
+  } else {
+    for (size_t i = 0; i < size; ++i)
+      for (size_t j = i; j < size; ++j) see(i, j, pairs_[i * size + j]);
+  }
   return nearest;
 }
 

@@ -21,6 +21,9 @@ class Cosines {
 
   int64_t n() const { return rows_.rows(); }
   bool is_zero(size_t i) const { return scale_[i] == 0; }
+  // Says that `asked` rows will be asked for, one after another. Where they are many, all pairs are computed at once
+  // and kept, if that takes no more than 128 MB: rows that do not fit a cache are then not read again for each of them.
+  void expect(int64_t asked);
   // Row i with every row (n); valid until the next call.
   std::span<const double> of(int64_t i);
   // Every row with every row (n, n).
@@ -42,6 +45,7 @@ class Cosines {
   Ops& ops_;
   Tensor rows_;
   std::vector<double> scale_;  // (n) 1 / length, or 0
+  std::vector<double> pairs_;  // (n, n), or empty
   std::vector<double> block_;  // scratch
 };
 

@@ -28,6 +28,7 @@ std::vector<int32_t> select_dpp(Ops& ops, const Tensor& features, std::span<cons
   }
   if (keep == 0) return chosen;
   Cosines cosines(ops, features);
+  cosines.expect(keep);
   const auto size = static_cast<size_t>(n);
   const auto weight = [&](size_t i) { return weights.empty() ? 1.0 : double{weights[i]}; };
   // Of the kernel's diagonal, what chosen rows do not explain. A cosine with itself is 1, whatever rounding makes of

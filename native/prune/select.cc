@@ -59,6 +59,7 @@ std::vector<int32_t> select_max_min(Ops& ops, const Tensor& features, int64_t ke
   if (keep == n) return select_uniform(n, n);
   if (keep == 0) return {};
   Cosines cosines(ops, features);
+  cosines.expect(keep);
   std::vector<int32_t> chosen{
       weights.empty() ? most_isolated(cosines)
                       : static_cast<int32_t>(std::max_element(weights.begin(), weights.end()) - weights.begin())};

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "prune/allocate.h"
+#include "prune/cosines.h"
 #include "prune/select.h"
 #include "test/check.h"
 #include "test/features.h"
@@ -164,6 +165,25 @@ TEST("select_max_min equals a naive greedy search in double precision") {
   Random random(11);
   const std::vector<float> features = random_floats(random, 90 * 12, 3);
   for (const int64_t keep : {1, 2, 13, 60, 89}) CHECK(max_min(features, 12, keep) == naive_max_min(features, 12, keep));
+}
+
+TEST("Cosines of pairs kept in advance are those computed when asked for, bit for bit") {
+  const int64_t n = 70, d = 37;
+  Random random(6);
+  std::vector<float> features = random_floats(random, n * d, 1);
+  std::fill_n(features.begin() + 5 * d, d, 0.0f);
+  for (const int threads : {1, 3}) {
+    const auto ops = make_cpu_ops(threads, "auto");
+    Cosines asked(*ops, matrix_of(features, d)), kept(*ops, matrix_of(features, d)), few(*ops, matrix_of(features, d));
+    kept.expect(n / 8);
+    few.expect(n / 8 - 1);
+    CHECK(kept.nearest_other() == asked.nearest_other());
+    for (int64_t i = 0; i < n; ++i) {
+      const std::span<const double> truth = asked.of(i), other = kept.of(i), third = few.of(i);
+      CHECK(std::equal(truth.begin(), truth.end(), other.begin(), other.end()));
+      CHECK(std::equal(truth.begin(), truth.end(), third.begin(), third.end()));
+    }
+  }
 }
 
 TEST("select_max_min: rows that differ by less than an f32 can say of their cosine") {
