@@ -1,6 +1,7 @@
 {
   "variables": {
     "core_sources": [
+      "native/base/aligned.cc",
       "native/base/error.cc",
       "native/base/random.cc",
       "native/tensor/tensor.cc",

@@ -4,25 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <string>
 #include <utility>
-
-#include "base/error.h"
 
 namespace fovea {
 
 constexpr size_t kAlignment = 64;
 
 // Throws kOutOfMemory. Zero bytes give a valid pointer. Release with aligned_release.
-inline void* aligned_allocate(size_t bytes) {
-  // No allocator hands out half the address space; saying so here keeps size arithmetic below it safe.
-  constexpr size_t kLimit = SIZE_MAX / 4;
-  void* data = bytes > kLimit ? nullptr : ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
-  if (data == nullptr)
-    throw Error(ErrorCode::kOutOfMemory, "cannot allocate " + std::to_string(bytes) +
-                                             " bytes; use a smaller model, fewer images or a shorter prompt");
-  return data;
-}
+void* aligned_allocate(size_t bytes);
 
 inline void aligned_release(void* data) { ::operator delete (data, std::align_val_t{kAlignment}); }
 
