@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "engine/steps.h"
 
@@ -17,6 +18,10 @@ class CacheTail {
     for (size_t i = 0; i < run.size(); ++i) {
       if (!run[i].attention) continue;
       const int layer = static_cast<int>(i);
+      if (const ConvTail* tail = session.cache.tail(layer)) {
+        layers_[i].tail.emplace(tail->copy());
+        continue;
+      }
       const int64_t first = session.cache.length(layer) - n;
       copy(ops, session.cache.keys(layer).slice(first, n), layers_[i].k);
       copy(ops, session.cache.values(layer).slice(first, n), layers_[i].v);
@@ -28,16 +33,20 @@ class CacheTail {
 
   void restore() {
     for (size_t i = 0; i < layers_.size(); ++i) {
-      if (session_.plan.decode[i].attention)
+      if (layers_[i].tail) {
+        session_.cache.tail(static_cast<int>(i))->go_on_from(*layers_[i].tail, layers_[i].tail->length());
+      } else if (session_.plan.decode[i].attention) {
         session_.cache.append(static_cast<int>(i), layers_[i].k.view(), layers_[i].v.view(), layers_[i].places);
+      }
       session_.next_position[i] += static_cast<int32_t>(n_);
     }
   }
 
  private:
   struct Layer {
-    DeviceArray k, v;             // (n, n_kv_heads, d_head)
-    std::vector<int32_t> places;  // (n) the same for all heads: rows that were decoded last have not left
+    std::optional<ConvTail> tail;  // of a layer that convolves, and nothing else
+    DeviceArray k, v;              // (n, n_kv_heads, d_head)
+    std::vector<int32_t> places;   // (n) the same for all heads: rows that were decoded last have not left
   };
 
   static void copy(Ops& ops, const Tensor& rows, DeviceArray& to) {

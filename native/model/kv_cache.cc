@@ -11,8 +11,11 @@ constexpr int64_t kAnswerRows = 64;  // room for a short answer behind the promp
 
 }  // namespace
 
-KvCache::KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head)
-    : ops_(ops), n_kv_heads_(n_kv_heads), d_head_(d_head), layers_(static_cast<size_t>(n_layers)) {}
+KvCache::KvCache(Ops& ops, int n_layers, int64_t n_kv_heads, int64_t d_head, const ConvLayers& conv)
+    : ops_(ops), n_kv_heads_(n_kv_heads), d_head_(d_head), layers_(static_cast<size_t>(n_layers)) {
+  for (size_t layer = 0; layer < conv.convolves.size(); ++layer)
+    if (conv.convolves[layer] != 0) layers_[layer].tail.emplace(ops, conv.reach, conv.width);
+}
 
 Tensor KvCache::view(const Buffer& buffer, int64_t rows) const {
   return Tensor(buffer.data(), DType::kF32, ops_.device(), {rows, n_kv_heads_, d_head_});
@@ -33,11 +36,34 @@ void KvCache::append(int layer, const Tensor& k, const Tensor& v, std::span<cons
 
 void KvCache::drop_last(int layer, int64_t n) {
   Layer& cache = layers_[static_cast<size_t>(layer)];
+  if (cache.tail) return cache.tail->drop_last(n);
   if (n < 0 || n > cache.length)
     throw Error(ErrorCode::kInternal, "a layer's cache was asked to drop more rows than it holds");
   cache.length -= n;
   cache.seen -= n;
   for (auto& list : cache.places) list.resize(static_cast<size_t>(cache.length));
+}
+
+int64_t KvCache::resumable(int64_t n) const {
+  for (int64_t before = -1; n != before;) {
+    before = n;
+    for (const Layer& layer : layers_)
+      if (layer.tail && layer.tail->length() > 0) n = layer.tail->resumable(n);
+  }
+  return n;
+}
+
+void KvCache::go_on_from(const KvCache& other, int64_t n) {
+  for (int layer = 0; layer < n_layers(); ++layer) {
+    if (other.rows(layer) == 0) continue;
+    const Layer& from = other.layers_[static_cast<size_t>(layer)];
+    if (from.tail) {
+      tail(layer)->go_on_from(*from.tail, n);
+    } else {
+      append(layer, other.keys(layer).slice(0, n), other.values(layer).slice(0, n),
+             std::span(other.places(layer).front()).first(static_cast<size_t>(n)));
+    }
+  }
 }
 
 void KvCache::reserve(Layer& layer, int64_t rows) {
@@ -47,8 +73,10 @@ void KvCache::reserve(Layer& layer, int64_t rows) {
 }
 
 void KvCache::shrink() {
-  for (Layer& layer : layers_)
+  for (Layer& layer : layers_) {
+    if (layer.tail) layer.tail->shrink();
     if (layer.capacity > layer.length + kAnswerRows) move(layer, layer.length + kAnswerRows);
+  }
 }
 
 void KvCache::move(Layer& layer, int64_t capacity) {
@@ -89,7 +117,8 @@ void KvCache::keep(int layer, std::span<const RowSet> rows) {
 
 size_t KvCache::bytes() const {
   size_t bytes = 0;
-  for (const Layer& layer : layers_) bytes += layer.k.bytes() + layer.v.bytes();
+  for (const Layer& layer : layers_)
+    bytes += layer.k.bytes() + layer.v.bytes() + (layer.tail ? layer.tail->bytes() : 0);
   return bytes;
 }
 
