@@ -31,7 +31,7 @@ export interface Flops {
 type Rows = { attention: number; ffn: number }[];
 
 /** The work of the prefill that a reply reports. */
-export function prefillFlops(usage: Usage, model: Pick<ModelInfo, "nLayers" | "dModel" | "dFf">): Flops {
+export function prefillFlops(usage: Usage, model: Pick<ModelInfo, "nLayers" | "dModel" | "dFf" | "convLayers">): Flops {
   const visual = layerRows(usage, model.nLayers);
   const text = layerRows({ ...usage, visualRows: usage.promptRows - usage.visualRows, stages: [] }, model.nLayers);
   const all = visual.map(({ attention, ffn }, layer) => ({

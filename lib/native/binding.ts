@@ -55,6 +55,8 @@ export interface NativeModelInfo {
   nKvHeads: number;
   dHead: number;
   dFf: number;
+  /** Decoder layers that convolve where others attend; left out where all attend. */
+  convLayers?: number[];
   tower: {
     nLayers: number;
     dModel: number;

@@ -8,6 +8,8 @@ export interface LayerRows {
 export interface DecoderWidths {
   dModel: number;
   dFf: number;
+  /** Layers that convolve where others attend; none where all attend. */
+  convLayers?: readonly number[];
 }
 
 /**
@@ -16,10 +18,11 @@ export interface DecoderWidths {
  * This is the convention of the PyramidDrop and FastV tables, so that figures compare with theirs: text rows, the
  * tower and grouped keys are left out, n rows cost 4 n d^2 + 2 n^2 d in attention and 3 n d d_ff in a gated FFN, and
  * one "FLOP" of those tables is one multiply-accumulate. Other papers count the FFN as two products, or count twice.
+ * A layer that convolves has the same 4 n d^2, and nothing beside.
  */
-export function visualMacs(layers: readonly LayerRows[], { dModel, dFf }: DecoderWidths): number {
-  return layers.reduce(
-    (sum, { attention: n, ffn }) => sum + 4 * n * dModel ** 2 + 2 * n ** 2 * dModel + 3 * ffn * dModel * dFf,
-    0,
-  );
+export function visualMacs(layers: readonly LayerRows[], { dModel, dFf, convLayers = [] }: DecoderWidths): number {
+  return layers.reduce((sum, { attention: n, ffn }, layer) => {
+    const pairs = convLayers.includes(layer) ? 0 : 2 * n ** 2 * dModel;
+    return sum + 4 * n * dModel ** 2 + pairs + 3 * ffn * dModel * dFf;
+  }, 0);
 }

@@ -5,11 +5,9 @@ import { noLimit } from "../prune/picture-limit.js";
 import { checkResized } from "./check-resized.js";
 import { clipMean, clipStd } from "./clip.js";
 import { readBox, readFilter, readNumber, readScaling, readSide } from "./config-fields.js";
-import type { ImageConfig, ImagePreprocessor, PictureCut, Size } from "./image-preprocessor.js";
+import type { ImageConfig, ImagePreprocessor, PictureCut } from "./image-preprocessor.js";
 import { requireLeast, requireLimits } from "./require-limits.js";
-
-/** Of one picture; published models make 12 at most, and the whole. */
-const mostTiles = 256;
+import { allGrids, bestGrid, mostTiles } from "./tile-grids.js";
 
 /** What GotOcr2ImageProcessor of transformers does for InternVLProcessor, and how that writes an image. */
 export function createInternVlPreprocessor(config: ImageConfig, limit = noLimit): ImagePreprocessor {
@@ -68,34 +66,4 @@ export function createInternVlPreprocessor(config: ImageConfig, limit = noLimit)
       return createInternVlPreprocessor(config, smaller);
     },
   };
-}
-
-/** Tiles beside and above each other. */
-interface Grid {
-  across: number;
-  down: number;
-}
-
-/** Every grid of so many tiles, smaller ones first, and of those the narrower. */
-function allGrids(fewest: number, most: number): Grid[] {
-  const grids: Grid[] = [];
-  for (let across = 1; across <= most; across++) {
-    for (let down = 1; down <= most; down++) {
-      if (across * down >= fewest && across * down <= most) grids.push({ across, down });
-    }
-  }
-  return grids.sort((a, b) => a.across * a.down - b.across * b.down);
-}
-
-/** The grid of the nearest proportions; of those that are as near, the largest that has not twice the picture's pixels. */
-function bestGrid({ width, height }: Size, grids: readonly Grid[], tile: number): Grid {
-  let best: Grid = { across: 1, down: 1 };
-  let nearest = Number.POSITIVE_INFINITY;
-  for (const grid of grids) {
-    const distance = Math.abs(width / height - grid.across / grid.down);
-    const isLarger = distance === nearest && width * height > 0.5 * tile * tile * grid.across * grid.down;
-    if (distance < nearest || isLarger) best = grid;
-    nearest = Math.min(nearest, distance);
-  }
-  return best;
 }

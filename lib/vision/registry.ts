@@ -3,6 +3,7 @@ import { createGemma3Preprocessor } from "./gemma3.js";
 import { createIdefics3Preprocessor } from "./idefics3.js";
 import type { ImageConfig, ImagePreprocessor } from "./image-preprocessor.js";
 import { createInternVlPreprocessor } from "./internvl.js";
+import { createLfm2VlPreprocessor } from "./lfm2-vl.js";
 import { createLlavaNextPreprocessor } from "./llava-next.js";
 import { createPaliGemmaPreprocessor } from "./paligemma.js";
 import { createQwen2VlPreprocessor } from "./qwen2-vl.js";
@@ -12,6 +13,7 @@ export const imageFamilies: ReadonlyMap<string, (config: ImageConfig) => ImagePr
   ["gemma3", createGemma3Preprocessor],
   ["idefics3", createIdefics3Preprocessor],
   ["internvl", createInternVlPreprocessor],
+  ["lfm2_vl", createLfm2VlPreprocessor],
   ["llava", createClipPreprocessor],
   ["llava_next", createLlavaNextPreprocessor],
   ["llava_onevision", createLlavaNextPreprocessor],

@@ -355,6 +355,12 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   info.Set("nKvHeads", static_cast<double>(decoder.n_kv_heads));
   info.Set("dHead", static_cast<double>(decoder.d_head));
   info.Set("dFf", static_cast<double>(decoder.d_ff));
+  if (!decoder.convolves.empty()) {
+    auto layers = Napi::Array::New(env);
+    for (int layer = 0; layer < decoder.n_layers; ++layer)
+      if (decoder.does_convolve(layer)) layers.Set(layers.Length(), layer);
+    info.Set("convLayers", layers);
+  }
   auto vision = Napi::Object::New(env);
   vision.Set("nLayers", tower.n_layers);
   vision.Set("dModel", static_cast<double>(tower.d_model));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "engine/steps.h"
 
@@ -16,15 +17,25 @@ class CacheTail {
         n_(n),
         rows_(session.ops, session.cache.n_layers(), session.cache.n_kv_heads(), session.cache.key_values(0).d_head()) {
     const std::vector<SubLayers>& run = session.plan.decode;
-    for (int layer = 0; layer < session.cache.n_layers(); ++layer)
-      if (run[static_cast<size_t>(layer)].attention)
+    tails_.resize(run.size());
+    for (int layer = 0; layer < session.cache.n_layers(); ++layer) {
+      if (!run[static_cast<size_t>(layer)].attention) continue;
+      if (const ConvTail* tail = session.cache.tail(layer)) {
+        tails_[static_cast<size_t>(layer)].emplace(tail->copy());
+      } else {
         rows_.append(layer, session.cache, session.cache.length(layer) - n, n);
+      }
+    }
     session.roll_back(n, run);
   }
 
   void restore() {
     for (int layer = 0; layer < rows_.n_layers(); ++layer) {
-      session_.cache.append(layer, rows_, 0, rows_.length(layer));
+      if (const std::optional<ConvTail>& tail = tails_[static_cast<size_t>(layer)]) {
+        session_.cache.tail(layer)->go_on_from(*tail, tail->length());
+      } else {
+        session_.cache.append(layer, rows_, 0, rows_.length(layer));
+      }
       session_.next_position[static_cast<size_t>(layer)] += static_cast<int32_t>(n_);
     }
   }
@@ -32,7 +43,8 @@ class CacheTail {
  private:
   Session& session_;
   int64_t n_;
-  KvCache rows_;  // decoded last, so none of them has left
+  KvCache rows_;                                // decoded last, so none of them has left
+  std::vector<std::optional<ConvTail>> tails_;  // (n_layers) of layers that convolve
 };
 
 }  // namespace

@@ -103,20 +103,22 @@ void Generation::leave(Model& model, PrefixCache& prefixes) {
   DecoderInput& input = *session_->input;
   KvCache& cache = session_->cache;
   int64_t length = 0;
-  for (int layer = 0; layer < cache.n_layers(); ++layer) length = std::max(length, cache.length(layer));
+  for (int layer = 0; layer < cache.n_layers(); ++layer) length = std::max(length, cache.rows(layer));
   // The answer's rows count if they ran as a prompt's do. What was drawn last has not run, or was a wrong guess.
   const bool same = plan.decode == plan.prefill && !plan.exit;
-  const int64_t said =
+  const int64_t ran =
       same ? std::clamp(static_cast<int64_t>(sampled_.size()) - 1, int64_t{0}, length - input.count()) : 0;
-  const int64_t count = input.count() + said;
+  const int64_t count = cache.resumable(input.count() + ran), said = count - input.count();
   for (int layer = 0; layer < cache.n_layers(); ++layer)
-    cache.drop_last(layer, std::max(int64_t{0}, cache.length(layer) - count));
-  if (said > 0) {
+    cache.drop_last(layer, std::max(int64_t{0}, cache.rows(layer) - count));
+  if (said < 0) {
+    input.keep_first(count);
+  } else if (said > 0) {
     DeviceArray memory;
     const Tensor rows = memory.resize(*model.ops, {said, model.decoder->config().d_model});
     model.decoder->embed(std::span(sampled_).first(static_cast<size_t>(said)), rows);
     const std::vector<float> numbers = host_copy(*model.ops, rows);
-    const auto width = static_cast<int64_t>(input.rows.size()) / input.count(), d = rows.row_elements();
+    const int64_t width = input.width(), d = rows.row_elements();
     for (int64_t i = 0; i < said; ++i) {
       input.rows.insert(input.rows.end(), numbers.begin() + i * d, numbers.begin() + (i + 1) * d);
       input.rows.resize(input.rows.size() + static_cast<size_t>(width - d), 0.0F);  // no layer adds to text

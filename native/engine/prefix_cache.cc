@@ -8,14 +8,20 @@ namespace fovea {
 int64_t DecoderInput::common(const DecoderInput& other) const {
   if (run != other.run) return 0;
   const int64_t most = std::min(count(), other.count());
-  const size_t width = most == 0 ? 0 : rows.size() / positions.size();
+  const auto row = static_cast<size_t>(width());
   int64_t n = 0;
   for (; n < most; ++n) {
     const auto i = static_cast<size_t>(n);
     if (positions[i] != other.positions[i] || sees[i] != other.sees[i]) break;
-    if (std::memcmp(&rows[i * width], &other.rows[i * width], width * sizeof(float)) != 0) break;
+    if (std::memcmp(&rows[i * row], &other.rows[i * row], row * sizeof(float)) != 0) break;
   }
   return n;
+}
+
+void DecoderInput::keep_first(int64_t n) {
+  rows.resize(static_cast<size_t>(n * width()));
+  positions.resize(static_cast<size_t>(n));
+  sees.resize(static_cast<size_t>(n));
 }
 
 int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
@@ -23,21 +29,23 @@ int64_t PrefixCache::resume(const DecoderInput& input, KvCache& cache) {
   int64_t most = 0;
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     int64_t n = std::min(entry->input.common(input), input.count() - 1);
-    while (n > 0 && input.sees[static_cast<size_t>(n - 1)] > n) --n;  // a row that saw others needs them
+    for (int64_t before = -1; n != before;) {
+      before = n;
+      while (n > 0 && input.sees[static_cast<size_t>(n - 1)] > n) --n;  // a row that saw others needs them
+      n = entry->cache.resumable(n);
+    }
     if (n <= most) continue;
     best = entry;
     most = n;
   }
   if (best == entries_.end()) return 0;
-  for (int layer = 0; layer < cache.n_layers(); ++layer) {
-    if (best->cache.length(layer) == 0) continue;  // its attention does not run
-    cache.append(layer, best->cache, 0, most);
-  }
+  cache.go_on_from(best->cache, most);
   entries_.splice(entries_.begin(), entries_, best);
   return most;
 }
 
 void PrefixCache::insert(DecoderInput input, KvCache cache) {
+  if (input.count() == 0) return;
   cache.shrink();
   const size_t bytes = cache.bytes() + input.rows.size() * sizeof(float) + input.positions.size() * sizeof(Position);
   if (bytes > max_bytes_) return;

@@ -20,6 +20,8 @@ struct DecoderInput {
   std::vector<int64_t> sees;        // (n) the end of what each row sees of these; beyond itself, inside a picture
 
   int64_t count() const { return static_cast<int64_t>(positions.size()); }
+  int64_t width() const { return count() == 0 ? 0 : static_cast<int64_t>(rows.size()) / count(); }  // of a row
+  void keep_first(int64_t n);
   // Rows at the beginning that are the same, bit for bit, and see the same.
   int64_t common(const DecoderInput& other) const;
 };
@@ -29,8 +31,8 @@ class PrefixCache {
  public:
   explicit PrefixCache(size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Appends to an empty cache the keys and values of the longest beginning of input that is known, but never of its
-  // last row, whose logits are wanted. Returns the number of rows.
+  // Appends to an empty cache the keys and values of the longest beginning of input that is known and that a prompt can
+  // go on from, but never of its last row, whose logits are wanted. Returns the number of rows.
   int64_t resume(const DecoderInput& input, KvCache& cache);
 
   // cache holds the rows of input, and no others. Those that input goes on from need not be kept any longer.

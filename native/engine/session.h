@@ -18,7 +18,7 @@ struct Session {
       : ops(device),
         plan(lowered),
         keep_lists(report_keep_lists),
-        cache(ops, config.n_layers, config.n_kv_heads, config.d_head),
+        cache(ops, config.n_layers, config.n_kv_heads, config.d_head, config.conv_layers()),
         cache_state{std::vector<CacheLayer>(static_cast<size_t>(config.n_layers)), {}, {}},
         next_position(static_cast<size_t>(config.n_layers), 0) {}
 

@@ -112,6 +112,11 @@ struct KernelTable {
   void (*gated[kActivations])(const float* gate, const float* up, int64_t n, float* out);
   void (*add)(float* x, const float* y, int64_t n);                    // x += y
   void (*scale)(const float* x, float factor, int64_t n, float* out);  // out = x * factor
+  void (*multiply)(const float* x, const float* y, int64_t n, float* out);
+  // out (n) = gate * (the chain of fused multiply-adds of rows (taps, n) and weight (taps, n) over ascending taps, from
+  // bias (n) or null for zeros). rows_stride: floats from row to row.
+  void (*gated_conv)(const float* rows, int64_t rows_stride, const float* weight, const float* bias, const float* gate,
+                     int64_t taps, int64_t n, float* out);
   // x (n_heads, d_head) of one row, rotated in place; cosine and sine (d_head / 2).
   void (*rope)(float* x, const float* cosine, const float* sine, int64_t n_heads, int64_t d_head);
   bool (*all_finite)(const float* x, int64_t n);

@@ -49,7 +49,7 @@ struct Model {
 
   PlanBounds plan_bounds() const {
     return {decoder->config().n_layers, tower ? tower->facts().n_layers : 0, decoder->config().d_model,
-            plan_files.get()};
+            plan_files.get(), decoder->config().convolves};
   }
 };
 

@@ -9,6 +9,7 @@
 #include "model/families/gemma3.h"
 #include "model/families/idefics3.h"
 #include "model/families/internvl.h"
+#include "model/families/lfm2_vl.h"
 #include "model/families/llava.h"
 #include "model/families/paligemma.h"
 #include "model/families/qwen_vl.h"
@@ -22,10 +23,10 @@ using FamilyLoader = void (*)(Model&, const Json& config, const LoadOptions&);
 
 const std::map<std::string, FamilyLoader>& families() {
   static const std::map<std::string, FamilyLoader> kFamilies = {
-      {"gemma3", load_gemma3},       {"idefics3", load_idefics3},     {"internvl", load_internvl},
-      {"llava", load_llava},         {"llava_next", load_llava},      {"llava_onevision", load_llava},
-      {"paligemma", load_paligemma}, {"qwen2_5_vl", load_qwen2_5_vl}, {"qwen2_vl", load_qwen2_vl},
-      {"qwen3_vl", load_qwen3_vl},   {"smolvlm", load_idefics3},
+      {"gemma3", load_gemma3},         {"idefics3", load_idefics3},   {"internvl", load_internvl},
+      {"lfm2_vl", load_lfm2_vl},       {"llava", load_llava},         {"llava_next", load_llava},
+      {"llava_onevision", load_llava}, {"paligemma", load_paligemma}, {"qwen2_5_vl", load_qwen2_5_vl},
+      {"qwen2_vl", load_qwen2_vl},     {"qwen3_vl", load_qwen3_vl},   {"smolvlm", load_idefics3},
   };
   return kFamilies;
 }

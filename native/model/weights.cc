@@ -7,6 +7,17 @@
 #include "ops/host_copy.h"
 
 namespace fovea {
+namespace {
+
+// from (rows, columns) of numbers of `size` bytes to `to` (columns, rows).
+void turn(const char* from, int64_t rows, int64_t columns, size_t size, char* to) {
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      std::memcpy(to + static_cast<size_t>(column * rows + row) * size,
+                  from + static_cast<size_t>(row * columns + column) * size, size);
+}
+
+}  // namespace
 
 Weights::Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress)
     : ops_(ops), files_(files), dtype_(dtype), on_progress_(std::move(on_progress)) {
@@ -130,6 +141,24 @@ std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int
   return pack({take(name, {n, c, p, p}, blocks_as()).tensor.reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
 }
 
+std::unique_ptr<PackedMatrix> Weights::pixel_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
+  const HeldTensor held = take(name, {n, p * p * c}, blocks_as());
+  const size_t size = element_size(held.tensor.dtype), row_bytes = static_cast<size_t>(p * p * c) * size;
+  const auto* from = static_cast<const char*>(held.tensor.data);
+  std::vector<char> turned(static_cast<size_t>(n) * row_bytes);
+  for (size_t at = 0; at < turned.size(); at += row_bytes) turn(from + at, p * p, c, size, turned.data() + at);
+  return pack({Tensor(turned.data(), held.tensor.dtype, Device::kCpu, {n, c * p * p})}, name, Coarsest::kAsFiled);
+}
+
+DeviceArray Weights::column_taps(const std::string& name, int64_t n, int64_t taps) {
+  DeviceArray array = to_f32(take(name, {n, 1, taps}, DType::kF32).tensor.reshape_rows({taps}), name);
+  const std::vector<float> numbers = host_copy(ops_, array.view());
+  std::vector<float> turned(numbers.size());
+  turn(reinterpret_cast<const char*>(numbers.data()), n, taps, sizeof(float), reinterpret_cast<char*>(turned.data()));
+  ops_.copy_from_host(turned.data(), array.resize(ops_, {taps, n}));
+  return array;
+}
+
 PatchMatrices Weights::patch_matrices(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p) {
   const int64_t area = p * p;
   std::vector<float> sums(static_cast<size_t>(n * c * area), 0.0F), apart(static_cast<size_t>(n * t * c * area));
@@ -166,10 +195,7 @@ std::unique_ptr<PackedMatrix> Weights::transposed(const std::string& name, int64
   const size_t size = element_size(held.tensor.dtype);
   const auto* from = static_cast<const char*>(held.tensor.data);
   std::vector<char> turned(static_cast<size_t>(k * n) * size);
-  for (int64_t row = 0; row < k; ++row)
-    for (int64_t column = 0; column < n; ++column)
-      std::memcpy(turned.data() + static_cast<size_t>(column * k + row) * size,
-                  from + static_cast<size_t>(row * n + column) * size, size);
+  turn(from, k, n, size, turned.data());
   return pack({Tensor(turned.data(), held.tensor.dtype, Device::kCpu, {n, k})}, name, Coarsest::kInt8);
 }
 

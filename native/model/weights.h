@@ -58,6 +58,10 @@ class Weights {
                                         Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
+  // The same of pixels that come one after another, channels together: (n, p * p * c) in the file.
+  std::unique_ptr<PackedMatrix> pixel_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
+  // A convolution of n columns on their own (n, 1, taps) as f32 (taps, n).
+  DeviceArray column_taps(const std::string& name, int64_t n, int64_t taps);
   // The convolution (n, c, t, p, p) of t frames, or (n, c, p, p) of the first, and of the others as name.1 and so on.
   PatchMatrices patch_matrices(const std::string& name, int64_t n, int64_t c, int64_t t, int64_t p);
   // (k, n) packed as if it were (n, k): what rows are multiplied by from the right.

@@ -1,4 +1,4 @@
-// Norms, activations, sums, rotary positions: rows on their own.
+// Norms, activations, sums, short convolutions, rotary positions.
 #include <cmath>
 
 #include "base/error.h"
@@ -96,6 +96,26 @@ void CpuOps::scale_columns(const Tensor& x, const Tensor& factors) {
       float* row = row_of(x, i);
       for (int64_t c = 0; c < x.shape[1]; ++c) row[c] *= factors.as<float>()[c];
     }
+  });
+}
+
+void CpuOps::gated_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& window,
+                        const Tensor& out) {
+  const int64_t m = x.rows(), d = out.shape[1], taps = weight.rows();
+  require_shapes(is_f32(x, 2) && is_f32(out, 2) && is_f32(weight, 2) && is_f32(window, 2) && out.rows() == m &&
+                     x.shape[1] == 3 * d && weight.shape[1] == d && weight.dense() && taps >= 1 &&
+                     (bias.empty() || is_vector(bias, d)) && window.shape[1] == d && window.rows() == taps - 1 + m,
+                 "gated_conv",
+                 "expected x (m, 3 d), weight (taps, d), bias (d) or none, window (taps - 1 + m, d), out (m, d)",
+                 {{"x", x}, {"weight", weight}, {"bias", bias}, {"window", window}, {"out", out}});
+  for_rows(m, 3 * d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      kernels_.multiply(row_of(x, i), row_of(x, i) + 2 * d, d, row_of(window, taps - 1 + i));
+  });
+  for_rows(m, (2 * taps + 2) * d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      kernels_.gated_conv(row_of(window, i), window.row_stride, weight.as<float>(), bias.as<float>(), row_of(x, i) + d,
+                          taps, d, row_of(out, i));
   });
 }
 

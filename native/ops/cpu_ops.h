@@ -36,6 +36,8 @@ class CpuOps final : public Ops {
   void add(const Tensor& x, const Tensor& y) override;
   void scale_rows(const Tensor& x, std::span<const float> factors) override;
   void scale_columns(const Tensor& x, const Tensor& factors) override;
+  void gated_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& window,
+                  const Tensor& out) override;
   void rope_table(std::span<const Position> positions, std::span<const float> inv_freq, std::span<const Axis> axes,
                   const Tensor& table) override;
   void rope(const Tensor& x, const Tensor& table) override;

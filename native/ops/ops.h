@@ -146,6 +146,12 @@ class Ops {
   virtual void scale_rows(const Tensor& x, std::span<const float> factors) = 0;  // x (m, d): row i times factors[i]
   virtual void scale_columns(const Tensor& x, const Tensor& factors) = 0;  // x (m, d): column c times factors (d) at c
 
+  // A causal convolution of each column on its own, between two gates. x (m, 3 d) = [B | C | rows]; weight (taps, d),
+  // the last of a row itself; bias (d) or empty. window (taps - 1 + m, d) holds B * rows of the taps - 1 rows before;
+  // those of x are written behind them. out (m, d) = C * (bias + the sum over taps of weight * window).
+  virtual void gated_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& window,
+                          const Tensor& out) = 0;
+
   // table (m, d_head): cos of position * inv_freq (d_head / 2) in the first half of a row, sin in the second. axes
   // (d_head / 2) say which number of a position each frequency turns with; empty: all with its time.
   virtual void rope_table(std::span<const Position> positions, std::span<const float> inv_freq,

@@ -5,7 +5,6 @@
 namespace fovea {
 namespace {
 
-constexpr int64_t kMaxGuesses = 64;
 constexpr int64_t kMaxSearchContext = 1024;
 constexpr int64_t kMaxProposals = 1000000;
 

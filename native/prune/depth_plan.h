@@ -10,6 +10,9 @@
 
 namespace fovea {
 
+// Of a draft, before they are checked. A layer that convolves remembers no more rows that may be taken back.
+constexpr int64_t kMaxGuesses = 64;
+
 // Looks for a better set of sub-layers for drafts to skip, while it generates.
 struct DraftSearch {
   double skip_ratio = 0;  // share of the sub-layers of all layers but the first and the last

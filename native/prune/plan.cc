@@ -23,6 +23,21 @@ const Json::Array& objects(const Json& json, std::string_view key) {
 const std::map<std::string_view, Positions> kPositions{{"compact", Positions::kCompact},
                                                        {"original", Positions::kOriginal}};
 
+// Refuses a stage that asks a decoder layer without attention what it attends to.
+void refuse_convolutions(const PlanStage& stage, const StepScope& scope, std::span<const uint8_t> convolves) {
+  const auto convolves_at = [&](int layer) { return !convolves.empty() && convolves[static_cast<size_t>(layer)] != 0; };
+  for (int asked : scope.asked()) {
+    if (!convolves_at(asked)) continue;
+    std::string attending;
+    for (int layer = 0; layer < std::ssize(convolves); ++layer)
+      if (!convolves_at(layer)) attending += (attending.empty() ? "" : ", ") + std::to_string(layer);
+    throw Error(ErrorCode::kPlan, "stage " + stage.name + " at decoder layer " + std::to_string(stage.layer) +
+                                      " asks for the attention of layer " + std::to_string(asked) +
+                                      ", which has none: it convolves. Choose the stage's layer so that it asks one " +
+                                      "that attends: " + (attending.empty() ? "this model has none" : attending));
+  }
+}
+
 // cache_scope: of all stages on the KV cache, which share their values.
 PlanStage parse_stage(const Json& json, const PlanBounds& bounds, LoweredPlan& plan, StepScope& cache_scope) {
   PlanStage stage;
@@ -60,6 +75,7 @@ PlanStage parse_stage(const Json& json, const PlanBounds& bounds, LoweredPlan& p
       stage.steps.push_back(parse_step(item, scope));
     }
   }
+  if (decoder) refuse_convolutions(stage, scope, bounds.convolves);
   return stage;
 }
 
@@ -98,6 +114,10 @@ LoweredPlan parse_plan(const std::string& text, const PlanBounds& bounds) {
   if (plan.draft && std::any_of(plan.stages.begin(), plan.stages.end(),
                                 [](const PlanStage& stage) { return stage.hook == Hook::kDecodeStep; }))
     json.refuse("draft", "no draft beside stages at decode-step: a cache cannot take back rows that it dropped");
+  if (plan.draft && plan.draft->search && !bounds.convolves.empty() && plan.draft->search->context > kMaxGuesses)
+    throw Error(ErrorCode::kPlan, "draft.search.context is " + std::to_string(plan.draft->search->context) +
+                                      "; some layers of this model convolve, and of these at most " +
+                                      std::to_string(kMaxGuesses) + " rows can be taken back to try a proposal");
   if (plan.draft && plan.exit) json.refuse("exit", "either draft or exit: guesses are checked by the whole decoder");
   return plan;
 }

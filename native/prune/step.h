@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct PlanBounds {
   int n_tower_layers = 0;  // that run
   int64_t d_model = 0;
   PlanFiles* files = nullptr;  // where files that the plan names are opened
+  // (n_layers) 1: the decoder layer convolves and has no attention, and no keys and values; or empty: all attend.
+  std::span<const uint8_t> convolves{};
 };
 
 // Decoder layers whose input rows stages at deeper layers read, each with the deepest of these.
@@ -88,6 +91,9 @@ class StepScope {
   // The decoder layer under json.layer whose input this step reads: this stage's or one before it; this stage's if
   // json does not say. Refuses hooks outside the decoder.
   int layer_input(const Json& json);
+  // This step asks for the attention of a decoder layer, or for its queries or keys.
+  void ask(int layer) { asked_.insert(layer); }
+  const std::set<int>& asked() const { return asked_; }
 
  private:
   Hook hook_;
@@ -96,6 +102,7 @@ class StepScope {
   int layer_;
   bool over_text_;
   std::map<std::string, Kind> values_;
+  std::set<int> asked_;
 };
 
 using StepParser = std::unique_ptr<const Step> (*)(const Json& json, StepScope& scope);

@@ -349,6 +349,29 @@ TEST("add, scale, rope: tiers agree, and by hand") {
   CHECK(pair[0] == -2 && pair[1] == 1);
 }
 
+TEST("multiply, gated_conv: tiers agree, and by hand") {
+  for (const int64_t n : kWidths)
+    each_tier([&](const KernelTable& tier) {
+      const Guarded x(1, n, 35), y(1, n, 36);
+      Guarded a = x, b = x;
+      tier.multiply(x.data(), y.data(), n, a.data());
+      scalar().multiply(x.data(), y.data(), n, b.data());
+      CHECK(a.same(b));
+      CHECK_EQ(b.at(0, n - 1), x.at(0, n - 1) * y.at(0, n - 1));
+      for (const int64_t taps : {1, 3, 4})
+        for (const float* bias : {static_cast<const float*>(nullptr), y.data()}) {
+          const Guarded rows(taps, n, 37, 5), weight(taps, n, 38);
+          tier.gated_conv(rows.data(), rows.stride(), weight.data(), bias, x.data(), taps, n, a.data());
+          scalar().gated_conv(rows.data(), rows.stride(), weight.data(), bias, x.data(), taps, n, b.data());
+          CHECK(a.same(b) && a.intact());
+        }
+    });
+  const float rows[] = {1, 10, 2, 20}, weight[] = {3, 4, 5, 6}, bias[] = {100, 200}, gate[] = {2, -1};
+  float out[2];
+  scalar().gated_conv(rows, 2, weight, bias, gate, 2, 2, out);
+  CHECK(out[0] == 2 * (100 + 3 + 10) && out[1] == -(200 + 40 + 120));
+}
+
 TEST("all_finite: finds one NaN or infinity at any place") {
   for (const int64_t n : kWidths)
     for (const float bad : {NAN, INFINITY, -INFINITY}) {

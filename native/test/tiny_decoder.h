@@ -36,6 +36,8 @@ struct TinyShape {
   bool same_q_and_k = false;  // one matrix for both, so that a row's query is its key
   std::vector<int32_t> windows{};
   PromptView view = PromptView::kCausal;
+  std::vector<uint8_t> convolves{};
+  int64_t conv_taps = 3;
 };
 
 // Zeroed output projections: that sub-layer then adds nothing, which is what skipping it must do.
@@ -63,7 +65,9 @@ struct TinyDecoder {
                          .activation = Activation::kSilu,
                          .inv_freq = {},
                          .windows = s.windows,
-                         .view = s.view};
+                         .view = s.view,
+                         .convolves = s.convolves,
+                         .conv_taps = s.conv_taps};
     for (int64_t i = 0; i < s.d_head; i += 2)
       config.inv_freq.push_back(std::pow(10000.0F, -static_cast<float>(i) / static_cast<float>(s.d_head)));
     embedding = random_floats(random, s.vocab * s.d_model, 1);
@@ -72,11 +76,18 @@ struct TinyDecoder {
     for (int i = 0; i < s.n_layers; ++i) {
       DecoderLayer layer;
       layer.input_norm = vector(random, s.d_model);
-      Random twin = random;
-      layer.q = matrix(random, s.n_heads * s.d_head, s.d_model);
-      layer.k = matrix(s.same_q_and_k ? twin : random, s.n_kv_heads * s.d_head, s.d_model);
-      layer.v = matrix(random, s.n_kv_heads * s.d_head, s.d_model);
-      layer.o = matrix(random, s.d_model, s.n_heads * s.d_head, i == silenced.attention);
+      const bool convolves = !s.convolves.empty() && s.convolves[static_cast<size_t>(i)] != 0;
+      if (convolves) {
+        layer.conv_in = matrix(random, 3 * s.d_model, s.d_model);
+        const std::vector<float> taps = random_floats(random, s.conv_taps * s.d_model, 1);
+        model.ops->copy_from_host(taps.data(), layer.conv.resize(*model.ops, {s.conv_taps, s.d_model}));
+      } else {
+        Random twin = random;
+        layer.q = matrix(random, s.n_heads * s.d_head, s.d_model);
+        layer.k = matrix(s.same_q_and_k ? twin : random, s.n_kv_heads * s.d_head, s.d_model);
+        layer.v = matrix(random, s.n_kv_heads * s.d_head, s.d_model);
+      }
+      layer.o = matrix(random, s.d_model, convolves ? s.d_model : s.n_heads * s.d_head, i == silenced.attention);
       layer.post_norm = vector(random, s.d_model);
       layer.gate_up = matrix(random, 2 * s.d_ff, s.d_model);
       layer.down = matrix(random, s.d_model, s.d_ff, i == silenced.ffn);
@@ -91,7 +102,7 @@ struct TinyDecoder {
   Decoder& decoder() { return *model.decoder; }
   KvCache cache() {
     const DecoderConfig& c = model.decoder->config();
-    return {*model.ops, c.n_layers, c.n_kv_heads, c.d_head};
+    return {*model.ops, c.n_layers, c.n_kv_heads, c.d_head, c.conv_layers()};
   }
 
  private:

@@ -60,12 +60,17 @@ function modelRows(model: ModelInfo): Rows {
     ],
     [
       "decoder",
-      `${model.nLayers} layers, width ${model.dModel}, ${model.nHeads} heads and ${model.nKvHeads} KV heads of ` +
+      `${model.nLayers} layers${convolving(model)}, width ${model.dModel}, ${model.nHeads} heads and ${model.nKvHeads} KV heads of ` +
         `${model.dHead}, FFN ${model.dFf}`,
     ],
     ["text", `vocabulary ${model.vocabSize}, context of ${model.contextLength} rows`],
     ["runs on", `${model.tier}, ${model.threads} ${model.threads === 1 ? "thread" : "threads"}`],
   ];
+}
+
+/** How many layers do not attend, where there are any. */
+function convolving({ convLayers }: ModelInfo): string {
+  return convLayers === undefined ? "" : ` (${convLayers.length} convolve)`;
 }
 
 function table(rows: Rows): string {

@@ -7,6 +7,8 @@ export interface CostFacts extends PlanFacts {
   nKvHeads: number;
   dHead: number;
   dFf: number;
+  /** Decoder layers that convolve where others attend; none where all attend. */
+  convLayers?: readonly number[];
   vocabSize: number;
   contextLength: number;
   /** Rows of one image or tile. */

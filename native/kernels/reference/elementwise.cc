@@ -1,4 +1,4 @@
-// Activations, sums, rotary positions.
+// Activations, sums, products, rotary positions.
 #include <cmath>
 
 #include "base/half.h"
@@ -49,6 +49,19 @@ void scale(const float* x, float factor, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = x[i] * factor;
 }
 
+void multiply(const float* x, const float* y, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * y[i];
+}
+
+void gated_conv(const float* rows, int64_t rows_stride, const float* weight, const float* bias, const float* gate,
+                int64_t taps, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    float sum = bias == nullptr ? 0.0f : bias[i];
+    for (int64_t tap = 0; tap < taps; ++tap) sum = std::fma(weight[tap * n + i], rows[tap * rows_stride + i], sum);
+    out[i] = gate[i] * sum;
+  }
+}
+
 void rope(float* x, const float* cosine, const float* sine, int64_t n_heads, int64_t d_head) {
   const int64_t half = d_head / 2;
   for (int64_t head = 0; head < n_heads; ++head, x += d_head) {
@@ -81,6 +94,8 @@ void fill_elementwise(KernelTable& table) {
   table.gated[4] = gated<Relu>;
   table.add = add;
   table.scale = scale;
+  table.multiply = multiply;
+  table.gated_conv = gated_conv;
   table.rope = rope;
   table.all_finite = all_finite;
 }

@@ -1,4 +1,4 @@
-// Activations, sums, rotary positions.
+// Activations, sums, products, rotary positions.
 #pragma once
 
 #include "kernels/vector/exp_vec.h"
@@ -68,6 +68,27 @@ void scale(const float* x, float factor, int64_t n, float* out) {
   zip(x, x, n, out, [f](Vec a, Vec) { return a * f; });
 }
 
+void multiply(const float* x, const float* y, int64_t n, float* out) {
+  zip(x, y, n, out, [](Vec a, Vec b) { return a * b; });
+}
+
+void gated_conv(const float* rows, int64_t rows_stride, const float* weight, const float* bias, const float* gate,
+                int64_t taps, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    Vec sum = bias == nullptr ? zero() : load(bias + i);
+    for (int64_t tap = 0; tap < taps; ++tap)
+      sum = fma(load(weight + tap * n + i), load(rows + tap * rows_stride + i), sum);
+    store(out + i, load(gate + i) * sum);
+  }
+  if (i == n) return;
+  const int64_t count = n - i;
+  Vec sum = bias == nullptr ? zero() : load(bias + i, count);
+  for (int64_t tap = 0; tap < taps; ++tap)
+    sum = fma(load(weight + tap * n + i, count), load(rows + tap * rows_stride + i, count), sum);
+  store(out + i, load(gate + i, count) * sum, count);
+}
+
 void rope(float* x, const float* cosine, const float* sine, int64_t n_heads, int64_t d_head) {
   const int64_t half = d_head / 2;
   for (int64_t head = 0; head < n_heads; ++head, x += d_head) {
@@ -103,6 +124,8 @@ void fill_elementwise(KernelTable& table) {
   table.gated[4] = gated<Relu>;
   table.add = add;
   table.scale = scale;
+  table.multiply = multiply;
+  table.gated_conv = gated_conv;
   table.rope = rope;
 }
 

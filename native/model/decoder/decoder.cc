@@ -59,10 +59,7 @@ bool Decoder::forward(RowStream& stream, std::span<KvCache* const> caches, Layer
 void Decoder::run_on_all(int layer, RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
                          Rotated& rotated) {
   const SubLayers run = hook.sub_layers(layer);
-  if (run.attention) {
-    rotate_to(layer, stream, rotated);
-    attend(layer, stream, caches, hook);
-  }
+  if (run.attention) mix(layer, stream, caches, hook, rotated);
   hook.after_attention(layer, stream);
   if (run.ffn) feed_forward(layer, stream);
   hook.after_ffn(layer, stream);
@@ -107,8 +104,7 @@ void Decoder::run_on_some(int layer, RowStream& stream, std::span<KvCache* const
     }
   };
   if (run.attention) {
-    rotate_to(layer, some, rotated);
-    attend(layer, some, caches, hook);
+    mix(layer, some, caches, hook, rotated);
     put_back();
   }
   hook.after_attention(layer, stream);
@@ -125,8 +121,24 @@ void Decoder::fill_caches(RowStream& stream, std::span<KvCache* const> caches, L
   for (int layer = layers.begin; layer < layers.end; ++layer) {
     hook.before_layer(layer, stream);
     if (!hook.sub_layers(layer).attention) continue;  // nobody reads that cache
+    if (config_.does_convolve(layer)) {
+      convolve(layer, stream, caches);
+    } else {
+      rotate_to(layer, stream, rotated);
+      append_keys(layer, stream, caches);
+    }
+  }
+}
+
+// The half of a layer in which rows see one another.
+void Decoder::mix(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook,
+                  Rotated& rotated) {
+  if (config_.does_convolve(layer)) {
+    const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
+    add_linear(convolve(layer, stream, caches), *w.o, w.o_bias, w.attention_norm, {}, stream.hidden);
+  } else {
     rotate_to(layer, stream, rotated);
-    append_keys(layer, stream, caches);
+    attend(layer, stream, caches, hook);
   }
 }
 
@@ -199,6 +211,28 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
   add_linear(attended, *w.o, w.o_bias, w.attention_norm, {}, stream.hidden);
 }
 
+// What the convolution of this layer makes of the rows (n_rows, d_model), in scratch memory; every sequence's cache
+// remembers them. A row sees those before it that are left, however far away they once stood.
+Tensor Decoder::convolve(int layer, const RowStream& stream, std::span<KvCache* const> caches) {
+  const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
+  const int64_t m = stream.hidden.rows(), d = config_.d_model, reach = config_.conv_taps - 1;
+  const Tensor normed = normed_.resize(ops_, {m, d});
+  const Tensor gates = conv_.resize(ops_, {m, 3 * d});
+  const Tensor convolved = attended_.resize(ops_, {m, d});
+  ops_.rms_norm(stream.hidden, w.input_norm.view(), config_.rms_eps, normed);
+  ops_.linear(normed, *w.conv_in, w.conv_in_bias.view(), gates);
+  for (size_t s = 0; s < stream.sequences.size(); ++s) {
+    const auto [begin, count] = std::pair(stream.sequences[s].begin, stream.sequences[s].count);
+    ConvTail& tail = *caches[s]->tail(layer);
+    const Tensor window = window_.resize(ops_, {reach + count, d});
+    tail.copy_past(window.slice(0, reach));
+    ops_.gated_conv(gates.slice(begin, count), w.conv.view(), w.conv_bias.view(), window,
+                    convolved.slice(begin, count));
+    tail.append(window.slice(reach, count));
+  }
+  return convolved;
+}
+
 void Decoder::feed_forward(int layer, const RowStream& stream) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t m = stream.hidden.rows();
@@ -248,6 +282,7 @@ void Decoder::logits(const Tensor& rows, const Tensor& out) {
 
 Decoder::Probe Decoder::probe(int layer, const RowStream& stream, const Sequence& sequence,
                               std::span<const int32_t> queries, std::span<const int32_t> keys, bool rope) {
+  if (config_.does_convolve(layer)) throw Error(ErrorCode::kInternal, "a layer that convolves was asked for attention");
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const Tensor hidden = stream.hidden.slice(sequence.begin, sequence.count);
   DeviceArray rows_memory, table_memory;  // not rope_, which the layers around this probe share

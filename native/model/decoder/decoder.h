@@ -1,6 +1,6 @@
 // The language model of a VLM: a pre-norm transformer decoder with RMSNorm, RoPE, grouped-query attention and a gated
-// FFN (Llama and its relatives, Gemma). It runs packed rows of several sequences; what happens between its layers is
-// the LayerHook's business.
+// FFN (Llama and its relatives, Gemma); some layers of LFM2 have a gated short convolution where others attend. It runs
+// packed rows of several sequences; what happens between its layers is the LayerHook's business.
 #pragma once
 
 #include <array>
@@ -42,6 +42,12 @@ struct DecoderConfig {
   std::vector<int32_t> windows{};
   std::vector<float> window_inv_freq{};  // (d_head / 2) of layers with a window, where theirs differ; or empty
   PromptView view = PromptView::kCausal;
+  // (n_layers) 1: the layer has a short causal convolution where others attend; or no list: none has.
+  std::vector<uint8_t> convolves{};
+  int64_t conv_taps = 0;  // rows that one sees, its own among them
+
+  ConvLayers conv_layers() const { return {convolves, conv_taps - 1, d_model}; }
+  bool does_convolve(int layer) const { return !convolves.empty() && convolves[static_cast<size_t>(layer)] != 0; }
 };
 
 // Biases are empty where the model has none.
@@ -49,8 +55,13 @@ struct DecoderLayer {
   DeviceArray input_norm;                 // (d_model)
   std::unique_ptr<PackedMatrix> q, k, v;  // (n_heads * d_head, d_model), (n_kv_heads * d_head, d_model) twice
   DeviceArray q_bias, k_bias, v_bias;
-  DeviceArray q_norm, k_norm;       // (d_head) or empty
-  std::unique_ptr<PackedMatrix> o;  // (d_model, n_heads * d_head)
+  DeviceArray q_norm, k_norm;  // (d_head) or empty
+  // Of a layer that convolves, in place of q, k and v: to both gates and what they gate (3 * d_model, d_model); taps
+  // (conv_taps, d_model), the last of a row itself.
+  std::unique_ptr<PackedMatrix> conv_in;
+  DeviceArray conv_in_bias;         // (3 * d_model)
+  DeviceArray conv, conv_bias;      // taps; (d_model)
+  std::unique_ptr<PackedMatrix> o;  // (d_model, n_heads * d_head), or (d_model, d_model) behind a convolution
   DeviceArray o_bias;
   DeviceArray attention_norm;             // (d_model) of what attention adds, or empty
   DeviceArray post_norm;                  // (d_model)
@@ -109,16 +120,16 @@ class Decoder {
   bool forward(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, const std::atomic<bool>& cancelled,
                LayerRange layers);
 
-  // Appends to the caches of these layers the keys and values that they would make of the stream as it is, without
-  // running them: for rows that end early and are attended to by later ones.
+  // Appends to the caches of these layers what they would remember of the stream as it is, keys and values above all,
+  // without running them: for rows that end early and are attended to by later ones.
   void fill_caches(RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, LayerRange layers);
 
   // Final norm, in place, and head: rows (m, d_model) to out (m, vocab).
   void logits(const Tensor& rows, const Tensor& out);
 
-  // What layer `layer` would compute for its attention if it ran now: queries (n_queries, n_heads, d_head) and keys
-  // (n_keys, n_kv_heads, d_head) of these rows of a sequence, rotated if rope. Views into scratch memory, valid until
-  // the next call of any member.
+  // What layer `layer`, which attends, would compute for that if it ran now: queries (n_queries, n_heads, d_head) and
+  // keys (n_keys, n_kv_heads, d_head) of these rows of a sequence, rotated if rope. Views into scratch memory, valid
+  // until the next call of any member.
   struct Probe {
     Tensor q, k;
   };
@@ -146,14 +157,16 @@ class Decoder {
                   std::span<const float> gains, const Tensor& to);
   void norm_heads(const Tensor& heads, const DeviceArray& weight);
   Tensor append_keys(int layer, const RowStream& stream, std::span<KvCache* const> caches);
+  void mix(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook, Rotated& rotated);
   void attend(int layer, const RowStream& stream, std::span<KvCache* const> caches, LayerHook& hook);
+  Tensor convolve(int layer, const RowStream& stream, std::span<KvCache* const> caches);
   void feed_forward(int layer, const RowStream& stream);
 
   Ops& ops_;
   DecoderConfig config_;
   DecoderWeights weights_;
-  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, some_, added_;  // scratch
-  std::array<DeviceArray, 2> rope_;                                             // as Rotated
+  DeviceArray normed_, q_, k_, v_, attended_, gate_up_, gated_, some_, added_, conv_, window_;  // scratch
+  std::array<DeviceArray, 2> rope_;                                                             // as Rotated
 };
 
 }  // namespace fovea

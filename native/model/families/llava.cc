@@ -96,7 +96,7 @@ ClipTowerConfig tower_config(const Json& config, const Json& vision_config, cons
     config.refuse("vision_feature_select_strategy",
                   is_clip ? "\"default\", as the tower has a class row" : "\"full\", as the tower has no class row");
   ClipTowerConfig tower = is_clip ? clip_config(vision_config, layers, full) : siglip_config(vision_config, layers);
-  if (variant.any_res) tower.takes_smaller = false;
+  if (variant.any_res) tower.sizes = PictureSizes::kOwn;
   return tower;
 }
 

@@ -1,4 +1,5 @@
-// InternVL's projector: squares of patches become one long row each, which is normed and goes through two layers.
+// InternVL's and LFM2-VL's projector: squares of patches become one long row each, which is normed, but in some models,
+// and goes through two layers.
 #pragma once
 
 #include <utility>
@@ -10,7 +11,7 @@ namespace fovea {
 
 class FoldedMlp final : public Projector {
  public:
-  // norm weight and bias (fold^2 * d_features).
+  // norm weight and bias (fold^2 * d_features), or both empty.
   FoldedMlp(Ops& ops, int64_t fold, DeviceArray norm_weight, DeviceArray norm_bias, Activation activation,
             MlpWeights weights)
       : ops_(ops),
@@ -23,7 +24,8 @@ class FoldedMlp final : public Projector {
 
   void forward(const Tensor& features, int64_t columns, const Tensor& out) override {
     const Tensor squares = fold_squares(ops_, features, columns, fold_, squares_);
-    ops_.layer_norm(squares, norm_weight_.view(), norm_bias_.view(), kNormEps, squares);
+    if (!norm_weight_.view().empty())
+      ops_.layer_norm(squares, norm_weight_.view(), norm_bias_.view(), kNormEps, squares);
     mlp_.forward(squares, columns / fold_, out);
   }
 

@@ -11,9 +11,9 @@
 namespace fovea {
 
 struct MlpWeights {
-  std::unique_ptr<PackedMatrix> linear_1;  // (d_model, d_features)
-  DeviceArray bias_1;                      // (d_model) or empty
-  std::unique_ptr<PackedMatrix> linear_2;  // (d_model, d_model)
+  std::unique_ptr<PackedMatrix> linear_1;  // (d_inner, d_features)
+  DeviceArray bias_1;                      // (d_inner) or empty
+  std::unique_ptr<PackedMatrix> linear_2;  // (d_model, d_inner)
   DeviceArray bias_2;                      // (d_model) or empty
 };
 

@@ -1,6 +1,7 @@
 #include "model/vision/clip.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/activation.h"
 #include "model/config_bounds.h"
@@ -35,10 +36,16 @@ ClipTowerConfig read_fields(const Json& vision_config, ClipTowerConfig c, const 
   c.d_model = bounded(vision_config, "hidden_size", c.d_model, 1, kMaxWidth);
   c.d_ff = bounded(vision_config, "intermediate_size", c.d_ff, 1, kMaxWidth);
   c.n_heads = bounded(vision_config, "num_attention_heads", c.n_heads, 1, kMaxHeads);
-  c.image_size = bounded(vision_config, "image_size", c.image_size, 1, kMaxImageSize);
-  c.patch_size = bounded(vision_config, "patch_size", c.patch_size, 1, c.image_size);
   c.norm_eps = static_cast<float>(vision_config.number_or("layer_norm_eps", c.norm_eps));
   c.activation = parse_activation(vision_config, "hidden_act", activation);
+  return c;
+}
+
+// The same of towers that name the size of their pictures.
+ClipTowerConfig read_sized(const Json& vision_config, ClipTowerConfig c, const char* activation) {
+  c.image_size = bounded(vision_config, "image_size", c.image_size, 1, kMaxImageSize);
+  c.patch_size = bounded(vision_config, "patch_size", c.patch_size, 1, c.image_size);
+  c = read_fields(vision_config, c, activation);
   check_tower(vision_config, c);
   return c;
 }
@@ -52,12 +59,12 @@ const ClipTowerConfig kSiglip = {.n_layers = 12,
                                  .norm_eps = 1e-6F,
                                  .has_class_row = false,
                                  .pre_norm = false,
-                                 .takes_smaller = false};
+                                 .sizes = PictureSizes::kOwn};
 
 }  // namespace
 
 ClipTowerConfig siglip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers) {
-  ClipTowerConfig c = read_fields(vision_config, kSiglip, "gelu_pytorch_tanh");
+  ClipTowerConfig c = read_sized(vision_config, kSiglip, "gelu_pytorch_tanh");
   c.feature_states = states_of(feature_layers, c.n_layers);
   return c;
 }
@@ -74,23 +81,38 @@ ClipTowerConfig idefics3_vision_config(const Json& vision_config) {
   defaults.n_heads = 16;
   defaults.patch_size = 32;
   defaults.post_norm = true;
-  ClipTowerConfig c = read_fields(vision_config, defaults, "gelu_pytorch_tanh");
+  ClipTowerConfig c = read_sized(vision_config, defaults, "gelu_pytorch_tanh");
+  c.feature_states = {c.n_layers};
+  return c;
+}
+
+ClipTowerConfig siglip2_config(const Json& vision_config, int64_t fold) {
+  ClipTowerConfig c = read_fields(vision_config, kSiglip, "gelu_pytorch_tanh");
+  c.patch_size = bounded(vision_config, "patch_size", 16, 1, kMaxImageSize);
+  const int64_t n_patches = bounded(vision_config, "num_patches", 256, 1, int64_t{1} << 16);
+  const int64_t side = std::llround(std::sqrt(static_cast<double>(n_patches)));
+  if (side * side != n_patches) vision_config.refuse("num_patches", "the square of an integer");
+  c.image_size = side * c.patch_size;
+  check_tower(vision_config, c);
+  c.sizes = PictureSizes::kAny;
+  c.unit = fold;
+  c.post_norm = true;
   c.feature_states = {c.n_layers};
   return c;
 }
 
 ClipTowerConfig clip_config(const Json& vision_config, const std::vector<int64_t>& feature_layers,
                             bool keep_class_row) {
-  ClipTowerConfig c = read_fields(vision_config,
-                                  {.n_layers = 12,
-                                   .d_model = 768,
-                                   .n_heads = 12,
-                                   .d_ff = 3072,
-                                   .image_size = 224,
-                                   .patch_size = 32,
-                                   .norm_eps = 1e-5F,
-                                   .keep_class_row = keep_class_row},
-                                  "quick_gelu");
+  ClipTowerConfig c = read_sized(vision_config,
+                                 {.n_layers = 12,
+                                  .d_model = 768,
+                                  .n_heads = 12,
+                                  .d_ff = 3072,
+                                  .image_size = 224,
+                                  .patch_size = 32,
+                                  .norm_eps = 1e-5F,
+                                  .keep_class_row = keep_class_row},
+                                 "quick_gelu");
   c.feature_states = states_of(feature_layers, c.n_layers);
   return c;
 }
@@ -99,7 +121,9 @@ ClipWeights clip_weights(Weights& weights, const ClipTowerConfig& c, const std::
   const std::string embeddings = prefix + "embeddings.";
   const int64_t d = c.d_model;
   ClipWeights w;
-  w.patch = weights.patch_matrix(embeddings + "patch_embedding.weight", d, 3, c.patch_size);
+  const std::string patch = embeddings + "patch_embedding.weight";
+  w.patch = c.sizes == PictureSizes::kAny ? weights.pixel_matrix(patch, d, 3, c.patch_size)
+                                          : weights.patch_matrix(patch, d, 3, c.patch_size);
   w.patch_bias = weights.vector_if(!c.has_class_row, embeddings + "patch_embedding.bias", d);
   w.class_row = weights.vector_if(c.has_class_row, embeddings + "class_embedding", d);
   w.positions = weights.rows(embeddings + "position_embedding.weight", c.class_rows() + c.n_patches(), d);

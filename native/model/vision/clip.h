@@ -1,4 +1,4 @@
-// Reads transformers' vision_configs and the weights of CLIP and SigLIP vision towers.
+// Reads transformers' vision_configs and the weights of CLIP, SigLIP and SigLIP 2 vision towers.
 #pragma once
 
 #include <memory>
@@ -31,6 +31,10 @@ ClipTowerConfig siglip_output_config(const Json& vision_config);
 // Their positions are the table as it is, which transformers' position ids come to at the sizes of published models; at
 // some others (25 patches a side) those hang on the rounding of torch's build. Throws as above.
 ClipTowerConfig idefics3_vision_config(const Json& vision_config);
+
+// SigLIP 2 for pictures of any size (NaFlex): normed features of its last layer. fold: of the projector behind it.
+// Throws as above.
+ClipTowerConfig siglip2_config(const Json& vision_config, int64_t fold);
 
 // prefix: of "embeddings.patch_embedding.weight", "encoder.layers.0.…".
 ClipWeights clip_weights(Weights& weights, const ClipTowerConfig& config, const std::string& prefix);

@@ -6,34 +6,49 @@
 
 #include "base/error.h"
 #include "model/vision/interpolate_positions.h"
+#include "ops/host_copy.h"
 
 namespace fovea {
+namespace {
+
+constexpr int64_t kMaxPatches = int64_t{1} << 16;  // of a picture of any size; published models make 1,024 of a tile
+constexpr int64_t kUsualSquares = 16;              // along a side of the picture that costs are measured with
+
+}  // namespace
 
 ClipTower::ClipTower(Ops& ops, ClipTowerConfig config, ClipWeights weights)
     : ops_(ops), config_(std::move(config)), weights_(std::move(weights)) {}
 
 TowerFacts ClipTower::facts() const {
-  return {static_cast<int>(weights_.layers.size()),   config_.d_model,    config_.n_heads,    config_.d_ff,
-          config_.n_patches() + config_.class_rows(), config_.image_size, config_.patch_size, config_.has_class_row};
+  const int64_t side = config_.sizes == PictureSizes::kAny ? kUsualSquares * config_.unit : config_.side();
+  return {
+      static_cast<int>(weights_.layers.size()), config_.d_model,           config_.n_heads,    config_.d_ff,
+      side * side + config_.class_rows(),       side * config_.patch_size, config_.patch_size, config_.has_class_row};
 }
 
 int64_t ClipTower::rows_of(int64_t width, int64_t height) const {
-  // Smaller pictures get interpolated position embeddings; larger ones were never seen in training.
+  const int64_t unit = config_.patch_size * config_.unit;
+  const bool any = config_.sizes == PictureSizes::kAny, smaller = config_.sizes == PictureSizes::kSmaller;
+  // Of CLIP, larger pictures were never seen in training.
   const auto fits = [&](int64_t side) {
+    if (any) return side > 0 && side % unit == 0 && side / config_.patch_size <= kMaxPatches;
     return side == config_.image_size ||
-           (config_.takes_smaller && side > 0 && side < config_.image_size && side % config_.patch_size == 0);
+           (smaller && side > 0 && side < config_.image_size && side % config_.patch_size == 0);
   };
-  if (!fits(width) || !fits(height)) {
+  const int64_t n_patches =
+      fits(width) && fits(height) ? (height / config_.patch_size) * (width / config_.patch_size) : 0;
+  if (n_patches == 0 || n_patches > kMaxPatches) {
     const std::string size = std::to_string(config_.image_size);
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        "pixel_values hold an image of " + std::to_string(width) + "x" + std::to_string(height) +
-            " pixels; this vision tower takes " + size + "x" + size +
-            (config_.takes_smaller ? ", or smaller sides that are multiples of " + std::to_string(config_.patch_size)
-                                   : "") +
-            ". Use the model folder's own preprocessor_config.json.");
+    throw Error(ErrorCode::kInvalidArgument,
+                "pixel_values hold an image of " + std::to_string(width) + "x" + std::to_string(height) +
+                    " pixels; this vision tower takes " +
+                    (any ? "sides that are multiples of " + std::to_string(unit) + " and at most " +
+                               std::to_string(kMaxPatches) + " patches"
+                         : size + "x" + size) +
+                    (smaller ? ", or smaller sides that are multiples of " + std::to_string(config_.patch_size) : "") +
+                    ". Use the model folder's own preprocessor_config.json.");
   }
-  return (height / config_.patch_size) * (width / config_.patch_size) + (config_.keep_class_row ? 1 : 0);
+  return n_patches + (config_.keep_class_row ? 1 : 0);
 }
 
 bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& features,
@@ -66,22 +81,22 @@ bool ClipTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
 }
 
 // What is added to the class row, if any, and the patches of a picture of rows x columns patches (class_rows + rows *
-// columns, d_model). Other pictures than full ones are those of a tower with a class row.
+// columns, d_model).
 const Tensor& ClipTower::positions(int64_t rows, int64_t columns) {
   if (rows == config_.side() && columns == config_.side()) return weights_.positions.view();
-  if (rows != smaller_rows_ || columns != smaller_columns_) {
-    const int64_t d = config_.d_model;
-    std::vector<float> table(static_cast<size_t>(weights_.positions.view().elements()));
-    ops_.copy_to_host(weights_.positions.view(), table.data());
-    std::vector<float> smaller(table.begin(), table.begin() + d);
-    const std::vector<float> patches =
-        interpolate_positions(std::span(table).subspan(static_cast<size_t>(d)), config_.side(), rows, columns);
-    smaller.insert(smaller.end(), patches.begin(), patches.end());
-    ops_.copy_from_host(smaller.data(), smaller_positions_.resize(ops_, {1 + rows * columns, d}));
-    smaller_rows_ = rows;
-    smaller_columns_ = columns;
+  if (rows != other_rows_ || columns != other_columns_) {
+    const int64_t d = config_.d_model, n_class = config_.class_rows();
+    const std::vector<float> table = host_copy(ops_, weights_.positions.view());
+    const auto of_class = std::span(table).first(static_cast<size_t>(n_class * d));
+    const auto resize = config_.sizes == PictureSizes::kAny ? resize_positions : interpolate_positions;
+    const std::vector<float> patches = resize(std::span(table).subspan(of_class.size()), config_.side(), rows, columns);
+    std::vector<float> other(of_class.begin(), of_class.end());
+    other.insert(other.end(), patches.begin(), patches.end());
+    ops_.copy_from_host(other.data(), other_positions_.resize(ops_, {n_class + rows * columns, d}));
+    other_rows_ = rows;
+    other_columns_ = columns;
   }
-  return smaller_positions_.view();
+  return other_positions_.view();
 }
 
 // (n_images, 3, height, width) to rows (n_images * (class_rows + n_patches), d_model), less what the hook drops.

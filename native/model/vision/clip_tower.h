@@ -1,6 +1,7 @@
 // The vision transformer of CLIP, SigLIP and InternViT up to the features that a projector takes: patch embedding,
 // class and position embeddings, pre-norm blocks with full attention inside one image. SigLIP has no class row and no
-// norm before the first block; its features may be normed behind the last one. InternViT scales what its halves add.
+// norm before the first block; its features may be normed behind the last one. SigLIP 2 (NaFlex) takes pictures of any
+// size. InternViT scales what its halves add.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +14,19 @@
 
 namespace fovea {
 
+// What pictures a tower takes.
+enum class PictureSizes {
+  kOwn,      // squares of image_size
+  kSmaller,  // and smaller ones, with interpolated position embeddings
+  kAny,      // all, with position embeddings resized to them
+};
+
 struct ClipTowerConfig {
   int n_layers = 0;
   int64_t d_model = 0;
   int64_t n_heads = 0;
   int64_t d_ff = 0;
-  int64_t image_size = 0;  // pixels, square
+  int64_t image_size = 0;  // pixels, square; of towers for any size that which the table of positions is for
   int64_t patch_size = 0;
   float norm_eps = 0;
   Activation activation = Activation::kQuickGelu;
@@ -28,7 +36,8 @@ struct ClipTowerConfig {
   bool keep_class_row = false;  // "full" keeps the class row, "default" drops it
   bool pre_norm = true;         // before block 0
   bool post_norm = false;       // of the last hidden state, which is then the only feature state
-  bool takes_smaller = true;    // pictures, with interpolated position embeddings
+  PictureSizes sizes = PictureSizes::kSmaller;
+  int64_t unit = 1;  // patches: of a tower for any size, sides of pictures are multiples of it
 
   int64_t side() const { return image_size / patch_size; }  // patches
   int64_t n_patches() const { return side() * side(); }
@@ -79,8 +88,8 @@ class ClipTower final : public VisionTower {
   ClipTowerConfig config_;
   ClipWeights weights_;
   DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_, added_, key_bias_;  // scratch
-  DeviceArray smaller_positions_;  // (1 + rows * columns, d_model), of the size below
-  int64_t smaller_rows_ = 0, smaller_columns_ = 0;
+  DeviceArray other_positions_;  // (class_rows + rows * columns, d_model), of the size below
+  int64_t other_rows_ = 0, other_columns_ = 0;
 };
 
 }  // namespace fovea

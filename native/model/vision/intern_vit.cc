@@ -46,7 +46,7 @@ ClipTowerConfig intern_vit_config(const Json& vision_config, int64_t feature_lay
   c.activation = parse_activation(vision_config, "hidden_act", "gelu");
   check_tower(vision_config, c);
   c.pre_norm = false;
-  c.takes_smaller = false;
+  c.sizes = PictureSizes::kOwn;
   c.feature_states = states_of({feature_layer}, c.n_layers);
   // The norm behind the last layer belongs to what the tower gives out, not to its hidden states.
   c.post_norm = feature_layer == -1 && !vision_config.bool_or("use_mean_pooling", true);

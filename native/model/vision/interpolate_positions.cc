@@ -26,7 +26,52 @@ Taps cubic_taps(int64_t to, int64_t n, int64_t n_to) {
   return taps;
 }
 
+// Places next to one another on a line, from `first` on, and how much each counts.
+struct Shares {
+  int64_t first;
+  std::vector<float> weights;
+};
+
+// What place `to` of a line of n_to is made of, of a line of n.
+Shares shares_of(int64_t to, int64_t n, int64_t n_to) {
+  const float scale = static_cast<float>(n) / static_cast<float>(n_to), reach = std::max(scale, 1.0F);
+  const float center = scale * (static_cast<float>(to) + 0.5F);
+  Shares shares{std::max(static_cast<int64_t>(center - reach + 0.5F), int64_t{0}), {}};
+  const int64_t end = std::min(static_cast<int64_t>(center + reach + 0.5F), n);
+  float sum = 0;
+  for (int64_t at = shares.first; at < end; ++at) {
+    const float distance = std::abs((static_cast<float>(at) - center + 0.5F) / reach);
+    sum += shares.weights.emplace_back(std::max(1 - distance, 0.0F));
+  }
+  for (float& weight : shares.weights) weight /= sum;
+  return shares;
+}
+
 }  // namespace
+
+std::vector<float> resize_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns) {
+  const int64_t d = std::ssize(table) / (side * side);
+  // First across (side, columns, d), then down.
+  std::vector<float> across(static_cast<size_t>(side * columns * d), 0.0F);
+  for (int64_t column = 0; column < columns; ++column) {
+    const Shares shares = shares_of(column, side, columns);
+    for (int64_t row = 0; row < side; ++row) {
+      float* out = &across[static_cast<size_t>((row * columns + column) * d)];
+      const float* from = &table[static_cast<size_t>((row * side + shares.first) * d)];
+      for (float weight : shares.weights)
+        for (int64_t c = 0; c < d; ++c) out[c] += weight * *from++;
+    }
+  }
+  std::vector<float> out(static_cast<size_t>(rows * columns * d), 0.0F);
+  const int64_t line = columns * d;
+  for (int64_t row = 0; row < rows; ++row) {
+    const Shares shares = shares_of(row, side, rows);
+    const float* from = &across[static_cast<size_t>(shares.first * line)];
+    for (float weight : shares.weights)
+      for (int64_t i = 0; i < line; ++i) out[static_cast<size_t>(row * line + i)] += weight * *from++;
+  }
+  return out;
+}
 
 std::vector<float> interpolate_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns) {
   const int64_t d = std::ssize(table) / (side * side);

@@ -14,4 +14,8 @@ std::vector<float> interpolate_positions(std::span<const float> table, int64_t s
 // The same for Qwen3-VL: bilinear, the corners of both grids on one another; as transformers' Qwen3VLVisionModel does.
 std::vector<float> stretch_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns);
 
+// The same for SigLIP 2: bilinear, each place the mean of all that it covers where the grid shrinks, pixels as areas;
+// as torch's interpolate with antialias, which transformers' Siglip2VisionEmbeddings calls.
+std::vector<float> resize_positions(std::span<const float> table, int64_t side, int64_t rows, int64_t columns);
+
 }  // namespace fovea

@@ -68,6 +68,7 @@ std::unique_ptr<const Step> parse_probe(const Json& json, StepScope& scope) {
   auto step = std::make_unique<ProbeStep>();
   step->layer = scope.layer_input(json);
   step->is_here = step->layer == scope.layer();
+  scope.ask(step->layer);
   step->queries = choice<Asking>(json, "queries",
                                  {{"last", {Asking::Kind::kLast}},
                                   {"text", {Asking::Kind::kRows, Queries::kText}},

@@ -23,6 +23,7 @@ struct LogitsStep final : Step {
 
 std::unique_ptr<const Step> parse_score_logits(const Json& json, StepScope& scope) {
   if (scope.hook() != Hook::kDecoderLayer) json.refuse("do", "a step that needs no decoder layer at this hook");
+  scope.ask(scope.layer());
   auto step = std::make_unique<LogitsStep>();
   step->to = scope.define(json, StepScope::Kind::kScores);
   return step;

@@ -104,8 +104,11 @@ std::unique_ptr<const Step> parse_probe_class(const Json& json, StepScope& scope
 }
 
 std::unique_ptr<const Step> parse_features_keys(const Json& json, StepScope& scope) {
-  if (scope.hook() != Hook::kDecoderLayer)
+  if (scope.hook() == Hook::kDecoderLayer) {
+    scope.ask(scope.layer());
+  } else {
     require_hook(json, scope, Hook::kVisionLayer, "vision-layer or decoder-layer");
+  }
   auto step = std::make_unique<KeysStep>();
   step->to = scope.define(json, StepScope::Kind::kFeatures);
   return step;

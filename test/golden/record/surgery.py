@@ -11,10 +11,22 @@ def cut_logits(decoder, lm_head, embeds, kept, cut):
             hidden, positions = hidden[:, kept], positions[:, kept]
         n = hidden.shape[1]
         mask = torch.full((n, n), torch.finfo(torch.float32).min).triu(1)[None, None]
+        mask = mask if getattr(layer, "is_attention_layer", True) else None  # a convolution takes the rows as they come
         out = layer(hidden, attention_mask=mask, position_ids=positions,
                     position_embeddings=decoder.rotary_emb(hidden, positions))  # fmt: skip
         hidden = out[0] if isinstance(out, tuple) else out
-    return lm_head(decoder.norm(hidden))[0, -1]
+    norm = decoder.embedding_norm if hasattr(decoder, "embedding_norm") else decoder.norm
+    return lm_head(norm(hidden))[0, -1]
+
+
+def cut_answer(decoder, lm_head, embeds, kept, cut, n):
+    """n greedy tokens behind such a prompt, everything computed anew for each."""
+    tokens = []
+    for _ in range(n):
+        tokens.append(int(cut_logits(decoder, lm_head, embeds, kept, cut).argmax()))
+        embeds = torch.cat([embeds, decoder.embed_tokens(torch.tensor([tokens[-1:]]))], 1)
+        kept = torch.cat([kept, torch.tensor([embeds.shape[1] - 1])])
+    return tokens
 
 
 def halve(spans, generator):
