@@ -17,6 +17,9 @@ struct GgufName {
   // llama.cpp rotates neighbouring rows of a head, transformers rows half a head apart: so its converter writes rows 0,
   // d/2, 1, d/2 + 1, … of each head of d. How many heads a tensor has of which that is to be undone.
   int64_t interleaved_heads = 0;
+  // What its converter adds to each number, which is taken off again: 1 of norms that multiply by 1 + weight. Those are
+  // vectors of F32, and no bit is lost on the way there and back.
+  float added = 0;
 };
 
 using GgufNames = std::map<std::string, GgufName, std::less<>>;  // by the name that a tensor is taken by
