@@ -96,7 +96,9 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& 
 
   names[prefix + "embed_tokens.weight"] = {kEmbedding};
   const float added = of.gemma_norms ? 1.0F : 0.0F;
-  const auto norm = [&](const std::string& here, const std::string& there) { names[here + ".weight"] = {there + ".weight", 0, added}; };
+  const auto norm = [&](const std::string& here, const std::string& there) {
+    names[here + ".weight"] = {there + ".weight", 0, added};
+  };
   norm(prefix + "norm", "output_norm");
   names[head_name] = {kHead};
   for (int64_t i = 0; i < n_layers; ++i) {

@@ -33,7 +33,8 @@ ConfigBuilder describe_tower(const GgufFile& mmproj, const std::string& prefix, 
       for (const std::string which : {"q_proj.", "k_proj.", "v_proj."})
         rename(here + "attention." + which + part, there + "self_attn." + which + part);
       rename(here + "attention.projection_layer." + part, there + "self_attn.out_proj." + part);
-      for (const std::string which : {"fc1.", "fc2."}) rename(here + "mlp." + which + part, there + "mlp." + which + part);
+      for (const std::string which : {"fc1.", "fc2."})
+        rename(here + "mlp." + which + part, there + "mlp." + which + part);
       for (const std::string which : {"1", "2"})
         names[prefix + here + "lambda_" + which] = {"v.blk." + number + ".ls" + which + ".weight"};
     }

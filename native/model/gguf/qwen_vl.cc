@@ -26,8 +26,8 @@ int64_t rows_of(const GgufFile& mmproj, const std::string& name) {
 
 // How towers name what all have.
 struct Spelling {
-  bool gated;              // an FFN of three matrices
-  const char *up, *down;   // matrices of the FFN
+  bool gated;             // an FFN of three matrices
+  const char *up, *down;  // matrices of the FFN
   const char* merger_norm;
   const char *merger_1, *merger_2;
 };

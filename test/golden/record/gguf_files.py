@@ -366,7 +366,7 @@ def write_gemma3():
         name = name.replace("_weight", ".weight").replace("vision_tower.", "vision_tower.vision_model.")
         kind = Q.F32 if "embeddings" in name else Q.F16 if "input_projection" in name else Q.BF16
         assert kind != Q.F16 or torch.equal(tensor.half().float(), tensor.float())
-        plain(mmproj, vision_name(name, vision.num_hidden_layers, False), tensor + 1 if "soft_emb" in name else tensor, kind)
+        plain(mmproj, vision_name(name, vision.num_hidden_layers, False), tensor.float() + 1 if "soft_emb" in name else tensor, kind)
     finish(decoder)
     finish(mmproj)
 
