@@ -447,6 +447,33 @@ TEST("gguf models: LLaVA-1.6 without pairs of sides, and InternViT of another ki
   CHECK_THROWS(ErrorCode::kModelUnsupported, described(GgufFile(golden("gemma3/gemma3-BF16.gguf")), tower("internvl")));
 }
 
+TEST("gguf models: YaRN, and numbers of it that are of other families") {
+  const Folder folder("yarn");
+  const GgufFile mmproj(golden("internvl/mmproj-internvl-BF16.gguf"));
+  const auto text_of = [&](const std::function<void(W&)>& more) {
+    W writer;
+    writer.key("general.architecture", "qwen2").key("qwen2.block_count", 1u).key("qwen2.attention.head_count", 1u);
+    for (const char* key : {"embedding_length", "feed_forward_length"}) writer.key(std::string("qwen2.") + key, 8u);
+    writer.key("qwen2.context_length", 4096u).key("qwen2.rope.scaling.type", "yarn");
+    writer.key("qwen2.rope.scaling.factor", W::kF32, W::raw(4.0F));
+    writer.key("qwen2.rope.scaling.original_context_length", 1024u);
+    writer.array("tokenizer.ggml.tokens", W::kString, 1, W::text("a")).tensor("token_embd.weight", {8, 1}, kF32, 0);
+    more(writer);
+    const GgufFile decoder(folder.write("d.gguf", writer.file(std::string(32, '\0'))));
+    return describe_gguf(decoder, mmproj).config.required_object("text_config");
+  };
+  const Json text = text_of([](W& w) { w.key("qwen2.rope.scaling.yarn_beta_fast", W::kF32, W::raw(16.0F)); });
+  const Json& rope = text.required_object("rope_parameters");
+  CHECK_EQ(rope.required_string("rope_type"), std::string("yarn"));
+  CHECK_EQ(rope.required_number("factor"), 4.0);
+  CHECK_EQ(rope.required_int("original_max_position_embeddings"), int64_t{1024});
+  CHECK_EQ(rope.required_number("beta_fast"), 16.0);
+  CHECK(!rope.has("beta_slow"));
+  for (const char* key : {"attn_factor", "yarn_log_multiplier"})
+    CHECK_THROWS(ErrorCode::kModelUnsupported,
+                 text_of([&](W& w) { w.key(std::string("qwen2.rope.scaling.") + key, W::kF32, W::raw(0.5F)); }));
+}
+
 TEST("gguf models: files that belong to nothing here, or to each other in the wrong order") {
   const Folder folder("models");
   const std::string decoder = golden("smolvlm/smolvlm-BF16.gguf"), mmproj = golden("smolvlm/mmproj-smolvlm-BF16.gguf");

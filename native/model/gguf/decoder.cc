@@ -27,6 +27,19 @@ Json rope_divisors(const GgufFile& file, const GgufEntry& entry) {
   return Json(std::move(divisors));
 }
 
+// YaRN as llama.cpp computes it is transformers', but for numbers that stand in files of other families.
+void describe_yarn(const Json& metadata, const std::string& key, ConfigBuilder& rope) {
+  rope.copy("original_max_position_embeddings", metadata, key + "original_context_length");
+  rope.copy("beta_fast", metadata, key + "yarn_beta_fast");
+  rope.copy("beta_slow", metadata, key + "yarn_beta_slow");
+  const std::pair<const char*, double> usual[] = {
+      {"attn_factor", 1}, {"yarn_attn_factor", 1}, {"yarn_log_multiplier", 0}};
+  for (const auto& [name, value] : usual)
+    if (metadata.number_or(key + name, value) != value)
+      throw Error(ErrorCode::kModelUnsupported,
+                  key + name + " is set; Fovea's YaRN takes its factor from " + key + "factor alone");
+}
+
 std::string text_config_of(const GgufFile& file) { return file.path() + ": text_config"; }
 
 }  // namespace
@@ -49,6 +62,7 @@ Json gguf_rope_parameters(const GgufFile& file, const GgufArchitecture& of) {
     rope.set("divisors", rope_divisors(file, *factors));
   } else {
     rope.set("rope_type", Json(scaling == "none" ? std::string("default") : scaling));
+    if (scaling == "yarn") describe_yarn(metadata, key + "scaling.", rope);
   }
   return std::move(rope).build();
 }
