@@ -1,15 +1,21 @@
 #include "io/gguf_tensors.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
 
+#include "base/cpu.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 
 namespace fovea {
 namespace {
+
+constexpr int64_t kPiece = int64_t{1} << 15;  // numbers, a multiple of every block
+constexpr int64_t kLarge = int64_t{1} << 18;
 
 // The dtype of numbers that a file has as such, none for blocks.
 std::optional<DType> plain_dtype(GgufType type) {
@@ -41,8 +47,8 @@ Tensor view_of(std::byte* data, DType dtype, std::span<const int64_t> shape) {
 
 }  // namespace
 
-GgufTensors::GgufTensors(std::vector<GgufFile> files, GgufNames names)
-    : files_(std::move(files)), names_(std::move(names)) {
+GgufTensors::GgufTensors(std::vector<GgufFile> files, GgufNames names, int threads)
+    : files_(std::move(files)), names_(std::move(names)), threads_(threads == 0 ? available_cores() : threads) {
   for (const auto& [name, where] : names_)
     if (const Found found = find(name); found.entry != nullptr) bytes_ += found.entry->end - found.entry->begin;
 }
@@ -88,23 +94,25 @@ HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_
   held.memory_bytes = static_cast<uint64_t>(held.tensor.elements()) * element_size(dtype);
   held.memory = std::make_unique<std::byte[]>(static_cast<size_t>(held.memory_bytes));
   held.tensor.data = held.memory.get();
-  // One row at a time where rows change places, all at once where not.
+  // Row by row where rows change places, as one row where not; and a row in pieces of whole blocks.
   const int64_t rows = heads == 0 ? 1 : held.tensor.shape[0], numbers = held.tensor.elements() / rows;
   if (heads != 0 && rows % (2 * heads) != 0) refuse(std::to_string(heads) + " heads of an even number of rows");
   if (numbers % facts.block != 0) refuse("rows of whole blocks");
-  const auto file_row = static_cast<size_t>(numbers / facts.block * facts.block_bytes);
-  const size_t memory_row = static_cast<size_t>(numbers) * element_size(dtype);
-  bool fits = true;
-  for (int64_t row = 0; row < rows; ++row) {
+  const int64_t pieces = (numbers + kPiece - 1) / kPiece, size = static_cast<int64_t>(element_size(dtype));
+  const auto bytes_in_file = [&](int64_t n) { return n / facts.block * facts.block_bytes; };
+  std::atomic<bool> fits = true;
+  ThreadPool pool(held.tensor.elements() < kLarge ? 1 : threads_);
+  pool.parallel_for(rows * pieces, [&](int64_t i) {
+    const int64_t row = i / pieces, begin = i % pieces * kPiece, n = std::min(kPiece, numbers - begin);
     const int64_t from = heads == 0 ? row : row_in_file(row, rows / heads);
-    const std::byte* source = data + static_cast<size_t>(from) * file_row;
-    std::byte* target = held.memory.get() + static_cast<size_t>(row) * memory_row;
+    const std::byte* source = data + bytes_in_file(from * numbers + begin);
+    std::byte* target = held.memory.get() + (row * numbers + begin) * size;
     if (plain) {
-      std::memcpy(target, source, memory_row);
-    } else {
-      fits = dequantise(entry->type, source, numbers, dtype, target) && fits;
+      std::memcpy(target, source, static_cast<size_t>(n * size));
+    } else if (!dequantise(entry->type, source, n, dtype, target)) {
+      fits = false;
     }
-  }
+  });
   if (where->added != 0) {
     const std::span<float> all(held.tensor.as<float>(), static_cast<size_t>(held.tensor.elements()));
     for (float& number : all) number -= where->added;

@@ -26,7 +26,9 @@ using GgufNames = std::map<std::string, GgufName, std::less<>>;  // by the name 
 
 class GgufTensors final : public TensorSource {
  public:
-  GgufTensors(std::vector<GgufFile> files, GgufNames names);
+  // threads: that read large tensors, 0 for every core. They live no longer than one `take`: starting them costs far
+  // less than such a tensor does.
+  GgufTensors(std::vector<GgufFile> files, GgufNames names, int threads = 1);
 
   bool has(std::string_view name) const override { return find(name).entry != nullptr; }
   HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
@@ -43,6 +45,7 @@ class GgufTensors final : public TensorSource {
   std::vector<GgufFile> files_;
   GgufNames names_;
   uint64_t bytes_ = 0;
+  int threads_;
 };
 
 }  // namespace fovea

@@ -281,6 +281,42 @@ TEST("gguf tensors: data that is not aligned, and blocks as the dtype asked for"
   }
 }
 
+TEST("gguf tensors: large ones are read by several threads, to the same bits") {
+  const Folder folder("threads");
+  constexpr int64_t kRows = 64, kColumns = 4608, kNumbers = kRows * kColumns;  // rows end inside pieces
+  constexpr size_t kBlock = 34;
+  std::string blocks;
+  for (int64_t block = 0; block < kNumbers / 32; ++block) {
+    blocks += W::raw(f32_to_f16(0.01F * static_cast<float>(1 + block % 97)));
+    for (int64_t i = 0; i < 32; ++i) blocks += static_cast<char>(block * 31 + i * 7);
+  }
+  const auto tensors = [&](int threads) {
+    std::vector<GgufFile> files;
+    files.emplace_back(folder.write("a.gguf", W().tensor("m", {kColumns, kRows}, kQ8_0, 0).file(blocks)));
+    return GgufTensors(std::move(files), {{"m", {"m"}}, {"q", {"m", 4}}}, threads);
+  };
+  std::vector<float> expected(kNumbers);
+  CHECK(dequantise(GgufType::kQ8_0, reinterpret_cast<const std::byte*>(blocks.data()), kNumbers, DType::kF32,
+                   expected.data()));
+  for (const int threads : {1, 3}) {
+    const HeldTensor m = tensors(threads).take("m", {kRows, kColumns}, DType::kF32);
+    CHECK(same_bits(m.tensor.as<float>(), expected.data(), expected.size()));
+    // Heads of 16 rows, whose halves the file interleaves.
+    const HeldTensor q = tensors(threads).take("q", {kRows, kColumns}, DType::kF32);
+    for (int64_t row = 0; row < kRows; ++row) {
+      const int64_t from = row / 16 * 16 + row % 8 * 2 + row % 16 / 8;
+      CHECK(same_bits(q.tensor.as<float>() + row * kColumns, expected.data() + from * kColumns, kColumns));
+    }
+  }
+  // A weight too large is noticed wherever it stands.
+  for (const size_t block : {size_t{0}, static_cast<size_t>(kNumbers / 32 - 1)}) {
+    const std::string sound = blocks;
+    blocks.replace(block * kBlock, 3, W::raw(f32_to_f16(60000.0F)) + '\2');
+    CHECK_THROWS(ErrorCode::kNumeric, tensors(3).take("m", {kRows, kColumns}, DType::kF16));
+    blocks = sound;
+  }
+}
+
 TEST("gguf tensors: what a converter added is taken off, and leading ones are no other shape") {
   const Folder folder("added");
   const float weights[] = {-0.75F, 1e-7F, 0.3F, 12.0F};
