@@ -109,7 +109,7 @@ HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_
     std::byte* target = held.memory.get() + (row * numbers + begin) * size;
     if (plain) {
       std::memcpy(target, source, static_cast<size_t>(n * size));
-    } else if (!dequantise(entry->type, source, n, dtype, target)) {
+    } else if (!dequantise(facts.type, source, n, dtype, target)) {
       fits = false;
     }
   });
