@@ -11,12 +11,13 @@ export function describeGguf(path: string, gguf: NativeGguf): DescribedModel {
     ["config.json", config],
     ["tokenizer.json", tokenizerJson(decoder, Number(config.image_token_id))],
     ["tokenizer_config.json", tokenizerConfig(decoder)],
-    ["generation_config.json", { eos_token_id: stopIds(decoder) }],
+    ["generation_config.json", { eos_token_id: stopIds(decoder, family?.turnEnds) }],
   ]);
-  const own = decoder["tokenizer.chat_template"];
+  const stated = decoder["tokenizer.chat_template"];
+  const own = typeof stated === "string" ? stated : undefined;
   // A template for words alone, as decoders bring it along, leaves the images out.
-  const template = typeof own === "string" && own.includes("image") ? own : (family?.chatTemplate ?? own);
-  if (typeof template === "string") files.set("chat_template.jinja", template);
+  const template = own?.includes("image") ? own : (family?.chatTemplate?.(own) ?? own);
+  if (template !== undefined) files.set("chat_template.jinja", template);
   if (family !== undefined) {
     files.set("preprocessor_config.json", family.preprocessor(gguf));
     files.set("processor_config.json", family.processor(gguf));

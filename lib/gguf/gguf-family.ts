@@ -7,6 +7,12 @@ export interface GgufFamily {
   preprocessor(gguf: NativeGguf): JsonObject;
   /** What processor_config.json would hold. */
   processor(gguf: NativeGguf): JsonObject;
-  /** For files that have none of their own. */
-  chatTemplate?: string;
+  /**
+   * For files whose own template, if they have one, is of words alone.
+   *
+   * @throws FoveaError where that does not tell how the model wants its images.
+   */
+  chatTemplate?(own: string | undefined): string;
+  /** Tokens that end a turn; files need not say so. */
+  turnEnds?: readonly string[];
 }

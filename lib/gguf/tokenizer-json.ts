@@ -49,11 +49,16 @@ export function tokenizerConfig(metadata: JsonObject): JsonObject {
   );
 }
 
-/** Tokens that end an answer: the end of the text, of a turn, of a message. */
-export function stopIds(metadata: JsonObject): number[] {
-  const { tokens } = readVocabulary(metadata);
-  const ids = ["eos", "eot", "eom"].map((of) => idField(metadata, `${of}_token_id`, tokens.length));
-  return [...new Set(ids.filter((id) => id !== null))];
+/**
+ * Tokens that end an answer: the end of the text, of a turn, of a message.
+ *
+ * @param turnEnds further ones by their texts, so far as the vocabulary has them.
+ */
+export function stopIds(metadata: JsonObject, turnEnds: readonly string[] = []): number[] {
+  const { tokens, ids } = readVocabulary(metadata);
+  const stated = ["eos", "eot", "eom"].map((of) => idField(metadata, `${of}_token_id`, tokens.length));
+  const known = turnEnds.map((text) => ids.get(text) ?? null);
+  return [...new Set([...stated, ...known].filter((id) => id !== null))];
 }
 
 /** GPT-2's way: bytes as printable characters, merges in order. */

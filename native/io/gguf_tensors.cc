@@ -1,14 +1,21 @@
 #include "io/gguf_tensors.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <utility>
 
+#include "base/cpu.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 
 namespace fovea {
 namespace {
+
+constexpr int64_t kPiece = int64_t{1} << 15;  // numbers, a multiple of every block
+constexpr int64_t kLarge = int64_t{1} << 18;
 
 // The dtype of numbers that a file has as such, none for blocks.
 std::optional<DType> plain_dtype(GgufType type) {
@@ -24,7 +31,13 @@ int64_t row_in_file(int64_t row, int64_t rows_per_head) {
   return head * rows_per_head + at % half * 2 + at / half;
 }
 
-Tensor view_of(std::byte* data, DType dtype, const std::vector<int64_t>& shape) {
+// Leading ones say nothing in GGUF, whose dimensions run the other way: some converters leave them out.
+std::vector<int64_t> without_leading_ones(std::span<const int64_t> shape) {
+  while (shape.size() > 1 && shape.front() == 1) shape = shape.subspan(1);
+  return {shape.begin(), shape.end()};
+}
+
+Tensor view_of(std::byte* data, DType dtype, std::span<const int64_t> shape) {
   Tensor tensor(data, dtype, Device::kCpu, {1});
   tensor.rank = static_cast<int>(shape.size());
   std::copy(shape.begin(), shape.end(), tensor.shape.begin());
@@ -34,8 +47,8 @@ Tensor view_of(std::byte* data, DType dtype, const std::vector<int64_t>& shape) 
 
 }  // namespace
 
-GgufTensors::GgufTensors(std::vector<GgufFile> files, GgufNames names)
-    : files_(std::move(files)), names_(std::move(names)) {
+GgufTensors::GgufTensors(std::vector<GgufFile> files, GgufNames names, int threads)
+    : files_(std::move(files)), names_(std::move(names)), threads_(threads == 0 ? available_cores() : threads) {
   for (const auto& [name, where] : names_)
     if (const Found found = find(name); found.entry != nullptr) bytes_ += found.entry->end - found.entry->begin;
 }
@@ -58,7 +71,9 @@ HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_
     throw Error(ErrorCode::kModelFormat,
                 "tensor " + shown + " " + shown_shape({shape.begin(), shape.size()}) + " is missing in " + searched);
   }
-  require_shape(where->name, entry->shape, shape, file->path());
+  const std::span<const int64_t> wanted(shape.begin(), shape.size());
+  if (without_leading_ones(entry->shape) != without_leading_ones(wanted))
+    require_shape(where->name, entry->shape, shape, file->path());
   const GgufTypeFacts& facts = *gguf_type_facts(static_cast<uint32_t>(entry->type));
   const std::string got =
       "tensor " + where->name + " in " + file->path() + " is " + facts.name + " " + shown_shape(entry->shape);
@@ -70,30 +85,37 @@ HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_
   const DType dtype = plain.value_or(blocks_as);
   const std::byte* data = file->data(*entry);
   // Views are read-only by convention: the pages are mapped without write permission.
-  HeldTensor held{view_of(const_cast<std::byte*>(data), dtype, entry->shape), nullptr, 0, entry->end - entry->begin};
+  HeldTensor held{view_of(const_cast<std::byte*>(data), dtype, wanted), nullptr, 0, entry->end - entry->begin};
   const int64_t heads = where->interleaved_heads;
   const bool is_aligned = reinterpret_cast<uintptr_t>(data) % element_size(dtype) == 0;
-  if (plain && heads == 0 && is_aligned) return held;
+  if (where->added != 0 && entry->type != GgufType::kF32) refuse("F32");
+  if (plain && heads == 0 && where->added == 0 && is_aligned) return held;
 
   held.memory_bytes = static_cast<uint64_t>(held.tensor.elements()) * element_size(dtype);
   held.memory = std::make_unique<std::byte[]>(static_cast<size_t>(held.memory_bytes));
   held.tensor.data = held.memory.get();
-  // One row at a time where rows change places, all at once where not.
-  const int64_t rows = heads == 0 ? 1 : entry->shape[0], numbers = held.tensor.elements() / rows;
+  // Row by row where rows change places, as one row where not; and a row in pieces of whole blocks.
+  const int64_t rows = heads == 0 ? 1 : held.tensor.shape[0], numbers = held.tensor.elements() / rows;
   if (heads != 0 && rows % (2 * heads) != 0) refuse(std::to_string(heads) + " heads of an even number of rows");
   if (numbers % facts.block != 0) refuse("rows of whole blocks");
-  const auto file_row = static_cast<size_t>(numbers / facts.block * facts.block_bytes);
-  const size_t memory_row = static_cast<size_t>(numbers) * element_size(dtype);
-  bool fits = true;
-  for (int64_t row = 0; row < rows; ++row) {
+  const int64_t pieces = (numbers + kPiece - 1) / kPiece, size = static_cast<int64_t>(element_size(dtype));
+  const auto bytes_in_file = [&](int64_t n) { return n / facts.block * facts.block_bytes; };
+  std::atomic<bool> fits = true;
+  ThreadPool pool(held.tensor.elements() < kLarge ? 1 : threads_);
+  pool.parallel_for(rows * pieces, [&](int64_t i) {
+    const int64_t row = i / pieces, begin = i % pieces * kPiece, n = std::min(kPiece, numbers - begin);
     const int64_t from = heads == 0 ? row : row_in_file(row, rows / heads);
-    const std::byte* source = data + static_cast<size_t>(from) * file_row;
-    std::byte* target = held.memory.get() + static_cast<size_t>(row) * memory_row;
+    const std::byte* source = data + bytes_in_file(from * numbers + begin);
+    std::byte* target = held.memory.get() + (row * numbers + begin) * size;
     if (plain) {
-      std::memcpy(target, source, memory_row);
-    } else {
-      fits = dequantise(entry->type, source, numbers, dtype, target) && fits;
+      std::memcpy(target, source, static_cast<size_t>(n * size));
+    } else if (!dequantise(facts.type, source, n, dtype, target)) {
+      fits = false;
     }
+  });
+  if (where->added != 0) {
+    const std::span<float> all(held.tensor.as<float>(), static_cast<size_t>(held.tensor.elements()));
+    for (float& number : all) number -= where->added;
   }
   if (!fits)
     throw Error(ErrorCode::kNumeric, "tensor " + where->name + " in " + file->path() +

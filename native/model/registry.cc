@@ -55,7 +55,8 @@ Description open_folder(const std::string& folder) {
   return {load, std::move(config), std::make_unique<SafetensorsFolder>(folder)};
 }
 
-Description open_gguf(const std::string& path, const std::string& mmproj) {
+Description open_gguf(const std::string& path, const LoadOptions& options) {
+  const std::string& mmproj = options.mmproj;
   if (mmproj.empty())
     throw Error(ErrorCode::kModelNotFound, path + " holds a decoder alone; name the mmproj file with its vision tower");
   std::vector<GgufFile> files;
@@ -63,14 +64,15 @@ Description open_gguf(const std::string& path, const std::string& mmproj) {
   files.emplace_back(mmproj);
   GgufModel model = describe_gguf(files[0], files[1]);
   const FamilyLoader load = family_of(mmproj, model.config);
-  return {load, std::move(model.config), std::make_unique<GgufTensors>(std::move(files), std::move(model.names))};
+  return {load, std::move(model.config),
+          std::make_unique<GgufTensors>(std::move(files), std::move(model.names), options.threads)};
 }
 
 }  // namespace
 
 std::unique_ptr<Model> load_model(const std::string& path, const LoadOptions& options) {
   const bool is_gguf = path.ends_with(".gguf") || !options.mmproj.empty();
-  Description description = is_gguf ? open_gguf(path, options.mmproj) : open_folder(path);
+  Description description = is_gguf ? open_gguf(path, options) : open_folder(path);
   auto model = std::make_unique<Model>();
   model->family = description.config.required_string("model_type");
   model->ops = make_cpu_ops(options.threads, "auto");

@@ -281,6 +281,67 @@ TEST("gguf tensors: data that is not aligned, and blocks as the dtype asked for"
   }
 }
 
+TEST("gguf tensors: large ones are read by several threads, to the same bits") {
+  const Folder folder("threads");
+  constexpr int64_t kRows = 64, kColumns = 4608, kNumbers = kRows * kColumns;  // rows end inside pieces
+  constexpr size_t kBlock = 34;
+  std::string blocks;
+  for (int64_t block = 0; block < kNumbers / 32; ++block) {
+    blocks += W::raw(f32_to_f16(0.01F * static_cast<float>(1 + block % 97)));
+    for (int64_t i = 0; i < 32; ++i) blocks += static_cast<char>(block * 31 + i * 7);
+  }
+  const auto tensors = [&](int threads) {
+    std::vector<GgufFile> files;
+    files.emplace_back(folder.write("a.gguf", W().tensor("m", {kColumns, kRows}, kQ8_0, 0).file(blocks)));
+    return GgufTensors(std::move(files), {{"m", {"m"}}, {"q", {"m", 4}}}, threads);
+  };
+  std::vector<float> expected(kNumbers);
+  CHECK(dequantise(GgufType::kQ8_0, reinterpret_cast<const std::byte*>(blocks.data()), kNumbers, DType::kF32,
+                   expected.data()));
+  for (const int threads : {1, 3}) {
+    const HeldTensor m = tensors(threads).take("m", {kRows, kColumns}, DType::kF32);
+    CHECK(same_bits(m.tensor.as<float>(), expected.data(), expected.size()));
+    // Heads of 16 rows, whose halves the file interleaves.
+    const HeldTensor q = tensors(threads).take("q", {kRows, kColumns}, DType::kF32);
+    for (int64_t row = 0; row < kRows; ++row) {
+      const int64_t from = row / 16 * 16 + row % 8 * 2 + row % 16 / 8;
+      CHECK(same_bits(q.tensor.as<float>() + row * kColumns, expected.data() + from * kColumns, kColumns));
+    }
+  }
+  // A weight too large is noticed wherever it stands.
+  for (const size_t block : {size_t{0}, static_cast<size_t>(kNumbers / 32 - 1)}) {
+    const std::string sound = blocks;
+    blocks.replace(block * kBlock, 3, W::raw(f32_to_f16(60000.0F)) + '\2');
+    CHECK_THROWS(ErrorCode::kNumeric, tensors(3).take("m", {kRows, kColumns}, DType::kF16));
+    blocks = sound;
+  }
+}
+
+TEST("gguf tensors: what a converter added is taken off, and leading ones are no other shape") {
+  const Folder folder("added");
+  const float weights[] = {-0.75F, 1e-7F, 0.3F, 12.0F};
+  std::string norm, halves;
+  for (float weight : weights) norm += W::raw(1.0F + weight), halves += W::raw(f32_to_f16(weight));
+  const std::string path =
+      folder.write("a.gguf", W().tensor("norm", {4}, kF32, 0)
+                                 .tensor("short", {4}, kF16, 32)
+                                 .tensor("long", {2, 2, 1}, kF32, 64)
+                                 .file(norm + std::string(16, '\0') + halves + std::string(24, '\0') + norm));
+  std::vector<GgufFile> files;
+  files.emplace_back(path);
+  const GgufTensors tensors(std::move(files),
+                            {{"norm", {"norm", 0, 1}}, {"short", {"short", 0, 1}}, {"long", {"long"}}});
+  const HeldTensor held = tensors.take("norm", {4}, DType::kF16);
+  // Adding it again, as the model does, gives the file's bits.
+  for (int i = 0; i < 4; ++i) CHECK_EQ(held.tensor.as<float>()[i] + 1.0F, 1.0F + weights[i]);
+  CHECK_EQ(held.tensor.as<float>()[0], weights[0]);
+  CHECK_THROWS(ErrorCode::kModelUnsupported, tensors.take("short", {4}, DType::kF32));
+  CHECK_EQ(tensors.take("long", {2, 2}, DType::kF32).tensor.rank, 2);
+  CHECK_EQ(tensors.take("long", {1, 1, 2, 2}, DType::kF32).tensor.rank, 4);
+  CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("long", {4}, DType::kF32));
+  CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("long", {2, 1, 2}, DType::kF32));
+}
+
 TEST("gguf files in parts: the tensors of all, and parts that do not belong together") {
   const auto part = [](uint16_t no, uint16_t count, const std::string& tensor) {
     W writer;
@@ -342,6 +403,113 @@ TEST("gguf models: a config in transformers' words") {
   CHECK_NEAR(config.required_object("text_config").required_number("rms_norm_eps"), 1e-5, 1e-12);
 }
 
+namespace {
+
+// A Gemma 3 of so many layers, so far as its metadata go.
+W gemma3(uint32_t n_layers, const std::vector<std::string>& tokens) {
+  W writer;
+  writer.key("general.architecture", "gemma3").key("gemma3.block_count", n_layers);
+  writer.key("gemma3.attention.head_count", 4u).key("gemma3.attention.key_length", 8u);
+  writer.key("gemma3.embedding_length", 24u).key("gemma3.feed_forward_length", 36u);
+  writer.key("gemma3.context_length", 1024u);
+  std::string items;
+  for (const std::string& token : tokens) items += W::text(token);
+  writer.array("tokenizer.ggml.tokens", W::kString, tokens.size(), items);
+  return writer.tensor("token_embd.weight", {1, 3}, kF32, 0);
+}
+
+const std::vector<std::string> kGemmaTokens = {"<start_of_image>", "<end_of_image>", "a"};
+
+}  // namespace
+
+TEST("gguf models: what files of Gemma 3 leave to be known") {
+  const Folder folder("gemma3");
+  const GgufFile mmproj(golden("gemma3/mmproj-gemma3-BF16.gguf"));
+  const auto text_of = [&](const W& writer) {
+    const GgufFile decoder(folder.write("d.gguf", writer.file(std::string(12, '\0'))));
+    const Json config = describe_gguf(decoder, mmproj).config;
+    CHECK_EQ(config.required_int("image_token_id"), int64_t{3});  // beyond a vocabulary that has none
+    CHECK_EQ(config.required_int("mm_tokens_per_image"), int64_t{16});
+    return config.required_object("text_config");
+  };
+  // Scores are divided by the root of a head's width, or, with 62 layers, by that of the width over the heads.
+  CHECK_EQ(text_of(gemma3(7, kGemmaTokens)).required_int("query_pre_attn_scalar"), int64_t{8});
+  CHECK_EQ(text_of(gemma3(62, kGemmaTokens)).required_number("query_pre_attn_scalar"), 6.0);
+  // Layers with a window: none, as ever, every third, or as listed.
+  CHECK_EQ(text_of(gemma3(7, kGemmaTokens)).required_int("sliding_window_pattern"), int64_t{1});
+  const auto with_window = [](W writer) { return writer.key("gemma3.attention.sliding_window", 12u); };
+  const std::string pattern = "gemma3.attention.sliding_window_pattern";
+  const Json usual = text_of(with_window(gemma3(7, kGemmaTokens)));
+  CHECK_EQ(usual.required_int("sliding_window"), int64_t{12});
+  CHECK_EQ(usual.required_int("sliding_window_pattern"), int64_t{6});
+  CHECK_EQ(text_of(with_window(gemma3(7, kGemmaTokens)).key(pattern, 3u)).required_int("sliding_window_pattern"),
+           int64_t{3});
+  const Json listed = text_of(with_window(gemma3(2, kGemmaTokens)).array(pattern, W::kBool, 2, std::string("\1\0", 2)));
+  CHECK_EQ(listed.required_array("layer_types").array()[0].string(), std::string("sliding_attention"));
+  CHECK_EQ(listed.required_array("layer_types").array()[1].string(), std::string("full_attention"));
+  const Json& rope = usual.required_object("rope_parameters");
+  CHECK_EQ(rope.required_object("sliding_attention").required_number("rope_theta"), 10000.0);
+  CHECK_THROWS(ErrorCode::kModelFormat, text_of(gemma3(7, {"<start_of_image>", "a", "b"})));
+}
+
+TEST("gguf models: LLaVA-1.6 without pairs of sides, and InternViT of another kind") {
+  const Folder folder("odd");
+  const GgufFile llama(golden("llava-next/llava-next-BF16.gguf"));
+  const auto tower = [](const char* projector) {
+    W writer;
+    writer.key("general.architecture", "clip").key("clip.projector_type", projector);
+    for (const char* key : {"block_count", "embedding_length", "feed_forward_length", "attention.head_count",
+                            "image_size", "patch_size", "projector.scale_factor"})
+      writer.key(std::string("clip.vision.") + key, 1u);
+    return writer;
+  };
+  const auto described = [&](const GgufFile& decoder, const W& writer) {
+    return describe_gguf(decoder, GgufFile(folder.write("m.gguf", writer.file(std::string(64, '\0'))))).config;
+  };
+  const auto pinpoints = [&](uint64_t n) {
+    return tower("mlp")
+        .key("clip.vision.mm_patch_merge_type", "spatial_unpad")
+        .array("clip.vision.image_grid_pinpoints", W::kI32, n, std::string(4 * n, '\1'));
+  };
+  CHECK_EQ(described(llama, pinpoints(4)).required_array("image_grid_pinpoints").array().size(), size_t{2});
+  CHECK_THROWS(ErrorCode::kModelFormat, described(llama, pinpoints(3)));
+  CHECK_THROWS(ErrorCode::kModelFormat,
+               described(llama, tower("mlp").key("clip.vision.mm_patch_merge_type", "spatial_unpad")));
+  const GgufFile qwen2(golden("internvl/internvl-BF16.gguf"));
+  const Json vision = described(qwen2, tower("internvl").tensor("v.blk.0.attn_q_norm.weight", {1}, kF32, 0))
+                          .required_object("vision_config");
+  CHECK(vision.bool_or("use_qk_norm", false));
+  CHECK_EQ(vision.required_string("norm_type"), std::string("rms_norm"));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, described(GgufFile(golden("gemma3/gemma3-BF16.gguf")), tower("internvl")));
+}
+
+TEST("gguf models: YaRN, and numbers of it that are of other families") {
+  const Folder folder("yarn");
+  const GgufFile mmproj(golden("internvl/mmproj-internvl-BF16.gguf"));
+  const auto text_of = [&](const std::function<void(W&)>& more) {
+    W writer;
+    writer.key("general.architecture", "qwen2").key("qwen2.block_count", 1u).key("qwen2.attention.head_count", 1u);
+    for (const char* key : {"embedding_length", "feed_forward_length"}) writer.key(std::string("qwen2.") + key, 8u);
+    writer.key("qwen2.context_length", 4096u).key("qwen2.rope.scaling.type", "yarn");
+    writer.key("qwen2.rope.scaling.factor", W::kF32, W::raw(4.0F));
+    writer.key("qwen2.rope.scaling.original_context_length", 1024u);
+    writer.array("tokenizer.ggml.tokens", W::kString, 1, W::text("a")).tensor("token_embd.weight", {8, 1}, kF32, 0);
+    more(writer);
+    const GgufFile decoder(folder.write("d.gguf", writer.file(std::string(32, '\0'))));
+    return describe_gguf(decoder, mmproj).config.required_object("text_config");
+  };
+  const Json text = text_of([](W& w) { w.key("qwen2.rope.scaling.yarn_beta_fast", W::kF32, W::raw(16.0F)); });
+  const Json& rope = text.required_object("rope_parameters");
+  CHECK_EQ(rope.required_string("rope_type"), std::string("yarn"));
+  CHECK_EQ(rope.required_number("factor"), 4.0);
+  CHECK_EQ(rope.required_int("original_max_position_embeddings"), int64_t{1024});
+  CHECK_EQ(rope.required_number("beta_fast"), 16.0);
+  CHECK(!rope.has("beta_slow"));
+  for (const char* key : {"attn_factor", "yarn_log_multiplier"})
+    CHECK_THROWS(ErrorCode::kModelUnsupported,
+                 text_of([&](W& w) { w.key(std::string("qwen2.rope.scaling.") + key, W::kF32, W::raw(0.5F)); }));
+}
+
 TEST("gguf models: files that belong to nothing here, or to each other in the wrong order") {
   const Folder folder("models");
   const std::string decoder = golden("smolvlm/smolvlm-BF16.gguf"), mmproj = golden("smolvlm/mmproj-smolvlm-BF16.gguf");
@@ -365,9 +533,9 @@ TEST("gguf models: files that belong to nothing here, or to each other in the wr
   CHECK_THROWS(ErrorCode::kModelUnsupported, load(decoder, other));
   CHECK(message_of([&] { load(decoder, other); }).find("\"resampler\"") != std::string::npos);
   const std::string tiles = folder.write(
-      "t.gguf",
-      W().key("general.architecture", "clip").key("clip.vision.mm_patch_merge_type", "spatial_unpad").file("x"));
+      "t.gguf", W().key("general.architecture", "clip").key("clip.vision.mm_patch_merge_type", "spatial").file("x"));
   CHECK_THROWS(ErrorCode::kModelUnsupported, load(decoder, tiles));
+  CHECK(message_of([&] { load(decoder, tiles); }).find("\"spatial\"") != std::string::npos);
   const std::string deep = folder.write("d.gguf", W().key("general.architecture", "llama")
                                                       .key("llama.block_count", 4000000000u)
                                                       .key("llama.attention.head_count", 4u)

@@ -11,6 +11,7 @@
 #include "model/weights.h"
 #include "test/cached_rows.h"
 #include "test/check.h"
+#include "test/golden.h"
 #include "test/tiny_decoder.h"
 #include "test/variants.h"
 
@@ -122,9 +123,31 @@ TEST("rope_frequencies: plain, linear and Llama 3, in both spellings, against do
   }
 }
 
+TEST("rope_frequencies: as transformers computes them") {
+  const Golden golden("rope/golden");
+  for (const Json& example : golden.json().required_array("cases").array()) {
+    const Json& config = example.required_object("config");
+    const auto expected = golden.read<float>(example.required_string("name"));
+    const std::vector<float> got = rope_frequencies(config, example.required_int("width"));
+    REQUIRE(got.size() == expected.size());
+    for (size_t i = 0; i < got.size(); ++i) CHECK_NEAR(got[i], expected[i], 1e-6F * expected[i]);
+    CHECK_NEAR(rope_attention_factor(config), example.required_number("factor"), 1e-12);
+  }
+}
+
 TEST("rope_frequencies refuses what it does not implement or cannot compute") {
   const auto frequencies = [](const char* config) { return rope_frequencies(parse_json(config, "config.json"), 16); };
-  CHECK_THROWS(ErrorCode::kModelUnsupported, frequencies(R"({"rope_scaling":{"rope_type":"yarn","factor":4}})"));
+  for (const char* key : {"factor", "beta_fast", "beta_slow", "original_max_position_embeddings"}) {
+    const std::string config = R"({"rope_scaling":{"rope_type":"yarn",")" + std::string(key) + R"(":-1}})";
+    CHECK_THROWS(ErrorCode::kModelFormat, frequencies(config.c_str()));
+  }
+  CHECK_THROWS(ErrorCode::kModelFormat,
+               frequencies(R"({"rope_theta":1,"rope_scaling":{"rope_type":"yarn","factor":4}})"));
+  const auto factor = [](const char* config) { return rope_attention_factor(parse_json(config, "config.json")); };
+  CHECK_THROWS(ErrorCode::kModelFormat, factor(R"({"rope_scaling":{"rope_type":"yarn","attention_factor":0}})"));
+  CHECK_THROWS(ErrorCode::kModelFormat,
+               factor(R"({"rope_scaling":{"rope_type":"yarn","factor":4,"mscale":-90,"mscale_all_dim":1}})"));
+  CHECK_EQ(factor(R"({"rope_scaling":{"rope_type":"linear","attention_factor":3}})"), 1.0);
   CHECK_THROWS(ErrorCode::kModelUnsupported, frequencies(R"({"rope_scaling":{"type":"longrope","factor":4}})"));
   CHECK(frequencies(R"({"rope_scaling":{"type":"dynamic","factor":4}})") == frequencies("{}"));
   CHECK_THROWS(ErrorCode::kModelFormat, frequencies(R"({"rope_theta":0})"));

@@ -217,7 +217,7 @@ describe("refuses files that it would misread", () => {
     ["gemma3", "a kind of too few layers", (c) => c.text_config.layer_types.pop(), FORMAT, /layer_types/],
     ["gemma3", "scores that do not end", (c) => (c.text_config.query_pre_attn_scalar = 0), FORMAT, /query_pre_attn_scalar/],
     ["gemma3", "a wheel that stands still", (c) => (c.text_config.rope_parameters.sliding_attention.rope_theta = 0), FORMAT, /theta/],
-    ["gemma3", "another scaling", (c) => (c.text_config.rope_parameters.full_attention.rope_type = "yarn"), UNSUPPORTED, /yarn/],
+    ["gemma3", "another scaling", (c) => (c.text_config.rope_parameters.full_attention.rope_type = "yarn"), UNSUPPORTED, /YaRN/],
     ["gemma3", "capped scores", (c) => (c.text_config.attn_logit_softcapping = 50), UNSUPPORTED, /attn_logit_softcapping/],
     ["gemma3", "capped logits", (c) => (c.text_config.final_logit_softcapping = 30), UNSUPPORTED, /final_logit_softcapping/],
     ["gemma3", "text that sees ahead", (c) => (c.text_config.use_bidirectional_attention = true), UNSUPPORTED, /bidirectional/],

@@ -1,6 +1,9 @@
 // GGUF files against the folders they were made of, and a quantised one against transformers on gguf-py's own numbers.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type LoadOptions, loadModel, type Message, type Model } from "../../lib/index.js";
 import { expectClose } from "./compare.js";
 import { readGolden } from "./read-golden.js";
@@ -112,6 +115,7 @@ interface QwenRecording {
 describe.each([
   ["qwen2_vl", "in parts, the tower's q, k and v apart", "qwen2_vl-BF16-00001-of-00003.gguf"],
   ["qwen2_5_vl", "the tower's q, k and v as one matrix", "qwen2_5_vl-BF16.gguf"],
+  ["qwen3_vl", "with DeepStack", "qwen3_vl-BF16.gguf"],
 ])("%s in BF16, %s", (name, _, file) => {
   const { cases } = readGolden<QwenRecording>(`qwen_vl/${name}`).meta;
   const messagesOf = (pictures: string[]): Message[] => [
@@ -152,8 +156,83 @@ describe.each([
       }
       const video: Message = { role: "user", content: [{ type: "video", video: path("video/clip.gif") }] };
       const { usage } = await model.generate({ messages: [video], maxTokens: 1 });
-      expect(usage.visualRows).toBe(4 * 15);
+      // Qwen3-VL samples four of the frames, which keep their size: together they have more than the 4,096 pixels that
+      // published models ask for.
+      expect(usage.visualRows).toBe(name === "qwen3_vl" ? 2 * 20 : 4 * 15);
     });
+  });
+});
+
+/** Compares many numbers without a report of each. */
+function sameBits(a: Float32Array, b: Float32Array): boolean {
+  const bytes = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
+  return bytes(a).equals(bytes(b));
+}
+
+interface Family {
+  /** Under test/golden. */
+  folder: string;
+  file: string;
+  /** What its config.json says that the file leaves to be known. */
+  text?: object;
+}
+
+const families: Family[] = [
+  { folder: "gemma3/gemma3", file: "gguf/gemma3/gemma3-BF16.gguf", text: { query_pre_attn_scalar: 8 } },
+  { folder: "internvl/internvl", file: "gguf/internvl/internvl-BF16.gguf" },
+  { folder: "llava-next/llava-next", file: "gguf/llava-next/llava-next-BF16.gguf" },
+];
+
+describe.each(families)("$folder in BF16", ({ folder, file, text }) => {
+  const scratch = mkdtempSync(join(tmpdir(), "fovea-gguf-"));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+  const messages: Message[] = [
+    {
+      role: "user",
+      content: [
+        ...["tall", "wide"].map((name) => ({ type: "image" as const, image: path(`llava-next/${name}.png`) })),
+        { type: "text", text: "What is it?\n\n  Is this the thing?" },
+      ],
+    },
+    { role: "assistant", content: [{ type: "text", text: "It is." }] },
+    { role: "user", content: [{ type: "text", text: "naïve 北京 🙂" }] },
+  ];
+
+  it("has tiles, prompts, logits and answers of the folder, bit for bit", async () => {
+    // Converters leave the patches' matrix in f32, and rows are rounded to what they are multiplied by.
+    const exact = { dtype: "f32" } as const;
+    cpSync(path(folder), scratch, { recursive: true });
+    const config = JSON.parse(readFileSync(join(scratch, "config.json"), "utf8"));
+    Object.assign(config.text_config, text);
+    writeFileSync(join(scratch, "config.json"), JSON.stringify(config));
+    const original = await loadModel(scratch, exact);
+    const model = await loadModel(path(file), exact);
+    try {
+      const expected = await original.process(messages);
+      const { pixel_values, ...inputs } = await model.process(messages);
+      const { pixel_values: pixels, ...others } = expected;
+      expect(inputs).toEqual(others);
+      // The file has mean and deviation as f32.
+      expectClose(pixel_values?.data ?? [], pixels?.data ?? [], 1e-6, "pixels");
+      const [logits, same] = [await model.forward(expected), await original.forward(expected)].map((of) => of.logits);
+      expect(logits?.shape).toEqual(same?.shape);
+      expect(sameBits(logits?.data as Float32Array, same?.data as Float32Array)).toBe(true);
+      const { family, parameters, weightBytes, contextLength, imageTokenId, imageRows, vocabSize } = original.info;
+      expect(model.info).toMatchObject({
+        family,
+        parameters,
+        weightBytes,
+        contextLength,
+        imageTokenId,
+        imageRows,
+        vocabSize,
+      });
+      const reply = await model.generate({ messages, maxTokens: 16 });
+      expect(reply.text).toBe((await original.generate({ messages, maxTokens: 16 })).text);
+      expect(reply.text).not.toBe("");
+    } finally {
+      await Promise.all([model.dispose(), original.dispose()]);
+    }
   });
 });
 

@@ -47,7 +47,13 @@ const cases: [string, string, (config: Config) => unknown, string, RegExp][] = [
     UNSUPPORTED,
     /use_sliding_window/,
   ],
-  ["qwen2_5_vl", "the rope type is unknown", text({ rope_parameters: { rope_type: "yarn" } }), UNSUPPORTED, /yarn/],
+  [
+    "qwen2_5_vl",
+    "the rope type is unknown",
+    text({ rope_parameters: { rope_type: "longrope" } }),
+    UNSUPPORTED,
+    /longrope/,
+  ],
   ["qwen2_5_vl", "a window is nothing", vision({ window_size: 0 }), FORMAT, /window_size/],
   ["qwen2_5_vl", "a window is smaller than a square", vision({ window_size: 7 }), FORMAT, /window_size/],
   [

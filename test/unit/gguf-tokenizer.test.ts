@@ -94,6 +94,7 @@ it("answers end with the end of the text, a turn or a message", () => {
   const key = (name: string) => `tokenizer.ggml.${name}_token_id`;
   expect(stopIds({ ...spm.metadata, [key("eot")]: 7, [key("eom")]: 2 })).toEqual([2, 7]);
   expect(stopIds({ ...spm.metadata, [key("eos")]: 0xffffffff })).toEqual([]);
+  expect(stopIds(spm.metadata, ["<s>", "nowhere"])).toEqual([...stopIds(spm.metadata), 1]);
 });
 
 describe("metadata that lies", () => {
@@ -154,6 +155,44 @@ describe("templates and pictures", () => {
     expect(template.render(messages)).toBe(
       "Be brief. USER: <image>\nWhat? ASSISTANT: A cat.</s>USER: Where? ASSISTANT:",
     );
+  });
+
+  it("LLaVA-1.6's is that of the decoder it was published with", async () => {
+    const messages = [
+      { role: "user", content: [{ type: "image" as const }, { type: "text" as const, text: "What?" }] },
+      { role: "assistant", content: "A cat." },
+      { role: "user", content: "Where?" },
+    ];
+    const rendered = async (own?: string) => {
+      const decoder = own === undefined ? spm.metadata : { ...spm.metadata, "tokenizer.chat_template": own };
+      const config = { model_type: "llava_next", image_grid_pinpoints: [[24, 48]] };
+      return (await loadChatTemplate(described(decoder, config))).render(messages);
+    };
+    expect(await rendered()).toBe("USER: <image>\nWhat? ASSISTANT: A cat.</s>USER: Where? ASSISTANT:");
+    expect(await rendered("{{ '[INST] ' }}")).toBe("[INST] <image>\nWhat? [/INST] A cat.</s>[INST] Where? [/INST]");
+    expect(await rendered("{{ '<|im_start|>' }}")).toBe(
+      "<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n" +
+        "<|im_start|>user\nWhere?<|im_end|>\n<|im_start|>assistant\n",
+    );
+    await expect(rendered("{{ '<|eot_id|>' }}")).rejects.toMatchObject({ code: "ERR_FOVEA_MODEL_UNSUPPORTED" });
+  });
+
+  it("InternVL's writes a picture before the line that it stands in", async () => {
+    const template = await loadChatTemplate(described(spm.metadata, { model_type: "internvl" }));
+    const content = [{ type: "image" as const }, { type: "text" as const, text: "What?" }];
+    expect(template.render([{ role: "user", content }])).toBe(
+      "<|im_start|>user\n<IMG_CONTEXT>\nWhat?<|im_end|>\n<|im_start|>assistant\n",
+    );
+  });
+
+  it("InternVL makes 12 tiles at most where the file says nothing of it", async () => {
+    const mmproj = { "clip.vision.image_size": 24 };
+    const vision_config = { image_size: 24, patch_size: 4 };
+    const config = { model_type: "internvl", downsample_ratio: 0.5, vision_config };
+    const tilesOf = async (change: JsonObject) =>
+      (await loadImagePreprocessor(described(spm.metadata, config, { ...mmproj, ...change }))).placeholder(480, 40);
+    expect(await tilesOf({})).toEqual(["<img>", ...Array(13).fill(9), "</img>"]);
+    expect(await tilesOf({ "clip.vision.preproc_max_tiles": 4 })).toEqual(["<img>", ...Array(5).fill(9), "</img>"]);
   });
 
   it("older files of Idefics3 have no size: four tiles", async () => {

@@ -39,6 +39,12 @@ void refuse_if(bool is_set, const char* key, const char* what) {
 
 float embed_scale(const DecoderConfig& c) { return static_cast<float>(std::sqrt(static_cast<double>(c.d_model))); }
 
+// Layers of both kinds share a scale. scaling: of some RoPE, or null.
+void refuse_yarn(const Json& text_config, const Json* scaling) {
+  if (rope_attention_factor(text_config, scaling) == 1) return;
+  throw Error(ErrorCode::kModelUnsupported, "config.json: text_config scales RoPE by YaRN; Fovea's Gemma does not");
+}
+
 float read_score_scale(const Json& text_config) {
   const double scalar = text_config.number_or("query_pre_attn_scalar", 256);
   if (!(scalar > 0 && std::isfinite(scalar))) text_config.refuse("query_pre_attn_scalar", "a number above 0");
@@ -70,6 +76,7 @@ DecoderConfig gemma2_config(const Json& text_config) {
   c.activation = parse_activation(text_config, "hidden_activation", "gelu_pytorch_tanh");
   c.embed_scale = embed_scale(c);
   c.score_scale = read_score_scale(text_config);
+  refuse_yarn(text_config, text_config.get("rope_parameters"));
   const double cap = text_config.number_or("attn_logit_softcapping", 50);
   if (!(cap > 0 && std::isfinite(cap))) text_config.refuse("attn_logit_softcapping", "a number above 0");
   c.score_cap = static_cast<float>(cap);
@@ -103,6 +110,8 @@ DecoderConfig gemma3_config(const Json& text_config) {
   const Json* parameters = text_config.get("rope_parameters");
   const Json* all = parameters == nullptr ? text_config.get("rope_scaling") : parameters->get("full_attention");
   const Json* near = parameters == nullptr ? nullptr : parameters->get("sliding_attention");
+  refuse_yarn(text_config, all);
+  refuse_yarn(text_config, near);
   const auto theta_of = [&](const Json* own, const char* old_key, double fallback) {
     const double outer = text_config.number_or(old_key, fallback);
     return own == nullptr ? outer : own->number_or("rope_theta", outer);

@@ -1,5 +1,7 @@
 #include "model/decoder/llama.h"
 
+#include <cmath>
+
 #include "model/activation.h"
 #include "model/config_bounds.h"
 #include "model/decoder/rope_frequencies.h"
@@ -58,6 +60,9 @@ DecoderConfig llama_config(const Json& text_config, const LlamaDefaults& default
       bounded(text_config, "head_dim", defaults.d_head > 0 ? defaults.d_head : c.d_model / c.n_heads, 2, kMaxHeadWidth);
   if (c.d_head % 2 != 0) text_config.refuse("head_dim", "an even number");
   c.inv_freq = rope_frequencies(text_config, c.d_head, defaults.rope_theta);
+  // It multiplies a query and a key, so a score has it twice.
+  if (const double factor = rope_attention_factor(text_config); factor != 1)
+    c.score_scale = static_cast<float>(factor * factor / std::sqrt(static_cast<double>(c.d_head)));
   c.qk_norm = is_a(text_config, "qwen3");
   return c;
 }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "model/config_bounds.h"
-#include "model/gguf/config_builder.h"
 
 namespace fovea {
 namespace {
@@ -28,10 +27,27 @@ Json rope_divisors(const GgufFile& file, const GgufEntry& entry) {
   return Json(std::move(divisors));
 }
 
-Json rope_parameters(const GgufFile& file, const GgufArchitecture& of, const std::string& where) {
+// YaRN as llama.cpp computes it is transformers', but for numbers that stand in files of other families.
+void describe_yarn(const Json& metadata, const std::string& key, ConfigBuilder& rope) {
+  rope.copy("original_max_position_embeddings", metadata, key + "original_context_length");
+  rope.copy("beta_fast", metadata, key + "yarn_beta_fast");
+  rope.copy("beta_slow", metadata, key + "yarn_beta_slow");
+  const std::pair<const char*, double> usual[] = {
+      {"attn_factor", 1}, {"yarn_attn_factor", 1}, {"yarn_log_multiplier", 0}};
+  for (const auto& [name, value] : usual)
+    if (metadata.number_or(key + name, value) != value)
+      throw Error(ErrorCode::kModelUnsupported,
+                  key + name + " is set; Fovea's YaRN takes its factor from " + key + "factor alone");
+}
+
+std::string text_config_of(const GgufFile& file) { return file.path() + ": text_config"; }
+
+}  // namespace
+
+Json gguf_rope_parameters(const GgufFile& file, const GgufArchitecture& of) {
   const Json& metadata = file.metadata();
   const std::string key = of.name + std::string(".rope.");
-  ConfigBuilder rope(where + ".rope_parameters", false);
+  ConfigBuilder rope(text_config_of(file) + ".rope_parameters", false);
   rope.copy("rope_theta", metadata, key + "freq_base");
   rope.copy("factor", metadata, key + "scaling.factor");
   const std::string scaling = metadata.string_or((key + "scaling.type").c_str(), "none");
@@ -46,11 +62,10 @@ Json rope_parameters(const GgufFile& file, const GgufArchitecture& of, const std
     rope.set("divisors", rope_divisors(file, *factors));
   } else {
     rope.set("rope_type", Json(scaling == "none" ? std::string("default") : scaling));
+    if (scaling == "yarn") describe_yarn(metadata, key + "scaling.", rope);
   }
   return std::move(rope).build();
 }
-
-}  // namespace
 
 int64_t token_id(const Json& metadata, const std::string& token, int64_t vocab) {
   const Json::Array& tokens = metadata.required_array("tokenizer.ggml.tokens").array();
@@ -77,8 +92,7 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& 
   const int64_t n_kv_heads = bounded(metadata, key("attention.head_count_kv"), n_heads, 1, kMaxHeads);
   const auto has = [&](const char* name) { return file.entry(name) != nullptr; };
 
-  const std::string where = file.path() + ": text_config";
-  ConfigBuilder config(where, false);
+  ConfigBuilder config(text_config_of(file), false);
   config.set("model_type", of.model_type);
   config.set("num_hidden_layers", n_layers);
   config.set("num_attention_heads", n_heads);
@@ -92,15 +106,27 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& 
   config.set("vocab_size", embedding->shape[0]);
   config.set("attention_bias", has("blk.0.attn_q.bias"));
   config.set("mlp_bias", has("blk.0.ffn_up.bias"));
-  config.set("rope_parameters", rope_parameters(file, of, where));
+  config.set("rope_parameters", gguf_rope_parameters(file, of));
 
   names[prefix + "embed_tokens.weight"] = {kEmbedding};
-  names[prefix + "norm.weight"] = {"output_norm.weight"};
+  const float added = of.gemma_norms ? 1.0F : 0.0F;
+  const auto norm = [&](const std::string& here, const std::string& there) {
+    names[here + ".weight"] = {there + ".weight", 0, added};
+  };
+  norm(prefix + "norm", "output_norm");
   names[head_name] = {kHead};
   for (int64_t i = 0; i < n_layers; ++i) {
     const std::string there = "blk." + std::to_string(i) + ".", here = prefix + "layers." + std::to_string(i) + ".";
-    names[here + "input_layernorm.weight"] = {there + "attn_norm.weight"};
-    names[here + "post_attention_layernorm.weight"] = {there + "ffn_norm.weight"};
+    norm(here + "input_layernorm", there + "attn_norm");
+    norm(here + "self_attn.q_norm", there + "attn_q_norm");
+    norm(here + "self_attn.k_norm", there + "attn_k_norm");
+    if (of.gemma_norms) {
+      norm(here + "post_attention_layernorm", there + "post_attention_norm");
+      norm(here + "pre_feedforward_layernorm", there + "ffn_norm");
+      norm(here + "post_feedforward_layernorm", there + "post_ffw_norm");
+    } else {
+      norm(here + "post_attention_layernorm", there + "ffn_norm");
+    }
     for (const char* part : {"weight", "bias"}) {
       names[here + "self_attn.q_proj." + part] = {there + "attn_q." + part, of.interleaves ? n_heads : 0};
       names[here + "self_attn.k_proj." + part] = {there + "attn_k." + part, of.interleaves ? n_kv_heads : 0};
@@ -111,7 +137,7 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& 
       names[here + "mlp.down_proj." + part] = {there + "ffn_down." + part};
     }
   }
-  return {std::move(config).build(), !has(kHead), token_id(metadata, of.image_token, embedding->shape[0])};
+  return {std::move(config), !has(kHead), token_id(metadata, of.image_token, embedding->shape[0])};
 }
 
 }  // namespace fovea

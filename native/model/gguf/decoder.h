@@ -6,6 +6,7 @@
 #include "io/gguf.h"
 #include "io/gguf_tensors.h"
 #include "io/json.h"
+#include "model/gguf/config_builder.h"
 
 namespace fovea {
 
@@ -15,12 +16,14 @@ struct GgufArchitecture {
   const char* model_type;  // of the text_config
   bool interleaves;        // rows of q and k (GgufName::interleaved_heads)
   const char* image_token;
+  // Norms as Gemma 2 and 3 have them: what attention and FFN add is normed, too, and files hold 1 + weight.
+  bool gemma_norms = false;
 };
 
 inline constexpr GgufArchitecture kGgufLlama{"llama", "llama", true, "<image>"};
 
 struct GgufDecoder {
-  Json text_config;
+  ConfigBuilder text_config;
   bool tied;            // the head is the embedding table
   int64_t image_token;  // as token_id
 };
@@ -29,6 +32,9 @@ struct GgufDecoder {
 // Throws kModelUnsupported for another architecture, and kModelFormat.
 GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& of, const std::string& prefix,
                                   const std::string& head_name, GgufNames& names);
+
+// The rope_parameters of the text_config.
+Json gguf_rope_parameters(const GgufFile& file, const GgufArchitecture& of);
 
 // Of a special token, or the first id beyond the vocabulary where that does not know it.
 int64_t token_id(const Json& metadata, const std::string& token, int64_t vocab);

@@ -15,7 +15,7 @@ GgufModel describe_gguf_idefics3(const GgufFile& decoder, const GgufFile& mmproj
   model.names["model.connector.modality_projection.proj.weight"] = {"mm.model.fc.weight"};
   ConfigBuilder config(mmproj.path(), true);
   config.set("model_type", "idefics3");
-  config.set("text_config", std::move(text.text_config));
+  config.set("text_config", std::move(text.text_config).build());
   config.set("vision_config", std::move(vision).build());
   config.set("tie_word_embeddings", text.tied);
   config.set("image_token_id", text.image_token);

@@ -16,14 +16,26 @@ Json feature_layers(const Json& metadata) {
   return *layers;
 }
 
+// Pairs of sides, which files have one after another, as "image_grid_pinpoints" of a config.json.
+Json pinpoints(const Json& metadata) {
+  const char* key = "clip.vision.image_grid_pinpoints";
+  const Json::Array& sides = metadata.required_array(key).array();
+  if (sides.empty() || sides.size() % 2 != 0) metadata.refuse(key, "a list of pairs, height and width in pixels");
+  Json::Array pairs;
+  for (size_t i = 0; i < sides.size(); i += 2) pairs.emplace_back(Json::Array{sides[i], sides[i + 1]});
+  return Json(std::move(pairs));
+}
+
 }  // namespace
 
 GgufModel describe_gguf_llava(const GgufFile& decoder, const GgufFile& mmproj) {
   const Json& metadata = mmproj.metadata();
+  // LLaVA-1.6 puts the tiles of a picture together again, without their padding.
   const std::string merge = metadata.string_or("clip.vision.mm_patch_merge_type", "flat");
-  if (merge != "flat" || metadata.has("clip.vision.image_grid_pinpoints"))
-    throw Error(ErrorCode::kModelUnsupported,
-                mmproj.path() + ": cuts pictures into tiles, as LLaVA-1.6 does; Fovea reads GGUF files of LLaVA-1.5");
+  const bool has_tiles = merge == "spatial_unpad";
+  if (!has_tiles && (merge != "flat" || metadata.has("clip.vision.image_grid_pinpoints")))
+    throw Error(ErrorCode::kModelUnsupported, mmproj.path() + ": arranges the tiles of pictures as \"" + merge +
+                                                  "\"; Fovea reads \"spatial_unpad\", and models without tiles");
   GgufModel model;
   GgufDecoder text =
       describe_gguf_decoder(decoder, kGgufLlama, "language_model.model.", "language_model.lm_head.weight", model.names);
@@ -37,8 +49,12 @@ GgufModel describe_gguf_llava(const GgufFile& decoder, const GgufFile& mmproj) {
     model.names[std::string("multi_modal_projector.linear_2.") + part] = {std::string("mm.2.") + part};
   }
   ConfigBuilder config(mmproj.path(), true);
-  config.set("model_type", "llava");
-  config.set("text_config", std::move(text.text_config));
+  config.set("model_type", has_tiles ? "llava_next" : "llava");
+  if (has_tiles) {
+    config.set("image_grid_pinpoints", pinpoints(metadata));
+    model.names["image_newline"] = {"model.image_newline"};
+  }
+  config.set("text_config", std::move(text.text_config).build());
   config.set("vision_config", std::move(vision).build());
   config.set("tie_word_embeddings", text.tied);
   config.set("image_token_id", text.image_token);

@@ -11,10 +11,13 @@ using Describe = GgufModel (*)(const GgufFile& decoder, const GgufFile& mmproj);
 
 const std::map<std::string, Describe>& projectors() {
   static const std::map<std::string, Describe> kProjectors = {
+      {"gemma3", describe_gguf_gemma3},
       {"idefics3", describe_gguf_idefics3},
+      {"internvl", describe_gguf_internvl},
       {"mlp", describe_gguf_llava},
       {"qwen2.5vl_merger", describe_gguf_qwen2_5_vl},
       {"qwen2vl_merger", describe_gguf_qwen2_vl},
+      {"qwen3vl_merger", describe_gguf_qwen3_vl},
   };
   return kProjectors;
 }

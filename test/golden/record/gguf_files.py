@@ -93,14 +93,15 @@ def finish(writer):
     writer.close()
 
 
-def decoder_name(name, n_layers):
-    """gguf-py's own name for a tensor of a Llama."""
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, n_layers)
-    return names.get_name(name, try_suffixes=(".weight", ".bias"))
+def decoder_name(name, n_layers, arch=gguf.MODEL_ARCH.LLAMA):
+    """gguf-py's own name for a tensor of a decoder."""
+    found = gguf.get_tensor_name_map(arch, n_layers).get_name(name, try_suffixes=(".weight", ".bias"))
+    assert found is not None, name
+    return found
 
 
 def vision_name(name, n_layers, legacy):
-    if name.startswith("multi_modal_projector."):  # as the converter of LLaVA-1.5 names them
+    if name.startswith("multi_modal_projector.linear"):  # as the converter of LLaVA-1.5 names them
         return name.replace("multi_modal_projector.", "mm.").replace("linear_1", "0").replace("linear_2", "2")
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.MMPROJ, n_layers)
     found = names.get_name(name, try_suffixes=(".weight", ".bias"))
@@ -215,16 +216,33 @@ class Parts(gguf.GGUFWriter):
         super().__init__(path, arch, split_max_tensors=tensors)
 
 
+MERGER = {"norm": "v.post_ln", "linear_fc1": "mm.0", "linear_fc2": "mm.2"}
+
+
+def qwen3_name(name, vision):
+    """What the converter of Qwen3-VL calls the parts of the tower that gguf-py has no name for; else None."""
+    parts = name.split(".")
+    if parts[1] == "merger":
+        return f"{MERGER[parts[2]]}.{parts[3]}"
+    if parts[1] == "deepstack_merger_list":  # by the number of the tower's layer
+        layer = vision.deepstack_visual_indexes[int(parts[2])]
+        return f"v.deepstack.{layer}.{parts[3].replace('linear_', '')}.{parts[4]}"
+    return None
+
+
 def write_qwen(name):
-    """Qwen2-VL with q, k and v of the tower apart and its decoder in parts, Qwen2.5-VL with them fused."""
+    """Qwen2-VL with q, k and v of the tower apart and its decoder in parts, Qwen2.5-VL and Qwen3-VL with them fused."""
     source, target = GOLDEN / "qwen_vl" / name, FOLDER / name
     config = transformers.AutoConfig.from_pretrained(source)
     text, vision = config.text_config, config.vision_config
-    is_first = name == "qwen2_vl"
+    is_first, is_third = name == "qwen2_vl", name == "qwen3_vl"
+    arch = gguf.MODEL_ARCH.QWEN3VL if is_third else gguf.MODEL_ARCH.QWEN2VL
     target.mkdir(parents=True)
-    decoder = Parts(target / f"{name}-BF16.gguf", "qwen2vl", 20 if is_first else 0)
+    decoder = Parts(target / f"{name}-BF16.gguf", gguf.MODEL_ARCH_NAMES[arch], 20 if is_first else 0)
     decoder_metadata(decoder, text, text.vocab_size)
     decoder.add_rope_dimension_sections(text.rope_parameters["mrope_section"] + [0])
+    if is_third:
+        decoder.add_num_deepstack_layers(len(vision.deepstack_visual_indexes))
     bpe_tokenizer(decoder, source, "gpt-2")
     mmproj = gguf.GGUFWriter(target / f"mmproj-{name}-BF16.gguf", "clip")
     images = json.loads((source / "preprocessor_config.json").read_text())
@@ -242,8 +260,13 @@ def write_qwen(name):
     mmproj.add_vision_image_std(images["image_std"])
     mmproj.add_vision_min_pixels(256)
     mmproj.add_vision_max_pixels(1536)
-    mmproj.add_clip_projector_type(gguf.VisionProjectorType.QWEN2VL if is_first else gguf.VisionProjectorType.QWEN25VL)
-    if not is_first:
+    kinds = gguf.VisionProjectorType
+    mmproj.add_clip_projector_type(kinds.QWEN2VL if is_first else kinds.QWEN3VL if is_third else kinds.QWEN25VL)
+    if is_third:
+        mmproj.add_vision_use_gelu(True)
+        mmproj.add_vision_spatial_merge_size(vision.spatial_merge_size)
+        mmproj.add_vision_is_deepstack_layers([i in vision.deepstack_visual_indexes for i in range(vision.depth)])
+    elif not is_first:
         mmproj.add_vision_use_silu(True)
         mmproj.add_vision_n_wa_pattern(vision.fullatt_block_indexes[0] + 1)
         mmproj.add_uint32(gguf.Keys.ClipVision.WINDOW_SIZE, vision.window_size)
@@ -251,9 +274,15 @@ def write_qwen(name):
         tensor_name = tensor_name.removeprefix("model.").replace("language_model.", "")
         if not tensor_name.startswith("visual."):
             inner = tensor_name if tensor_name.startswith("lm_head") else "model." + tensor_name.removeprefix("model.")
-            plain(decoder, decoder_name(inner, text.num_hidden_layers), tensor, Q.BF16)
+            plain(decoder, decoder_name(inner, text.num_hidden_layers, arch), tensor, Q.BF16)
             continue
-        if "patch_embed" in tensor_name:  # in f32, as it always is, one part for each frame
+        if is_third and (there := qwen3_name(tensor_name, vision)):
+            plain(mmproj, there, tensor, Q.BF16)
+        elif "pos_embed" in tensor_name:
+            plain(mmproj, vision_name(tensor_name, vision.depth, False), tensor, Q.F32)
+        elif "patch_embed.proj.bias" in tensor_name:
+            plain(mmproj, "v.patch_embd.bias", tensor, Q.F32)
+        elif "patch_embed" in tensor_name:  # in f32, as it always is, one part for each frame
             for frame, end in enumerate(("", ".1")):
                 plain(mmproj, vision_name(tensor_name, vision.depth, False) + end, tensor[:, :, frame].contiguous(), Q.F32)
         elif "qkv" in tensor_name and is_first:
@@ -261,6 +290,149 @@ def write_qwen(name):
                 plain(mmproj, vision_name(tensor_name.replace("qkv", part), vision.depth, False), rows.contiguous(), Q.BF16)
         else:
             plain(mmproj, vision_name(tensor_name, vision.depth, False), tensor, Q.BF16)
+    finish(decoder)
+    finish(mmproj)
+
+
+def score_pieces(pieces, merges):
+    """Scores of a SentencePiece model that would have these merges: the sooner, the better."""
+    scores = {a + b: -float(i) for i, (a, b) in enumerate(merges)}
+    return [scores.get(piece, -1000.0) for piece in pieces]
+
+
+def gemma_vocabulary(writer, folder):
+    """tokenizer.json as the converter writes a SentencePiece model."""
+    backend = json.loads((folder / "tokenizer.json").read_text())
+    added = {token["id"]: token for token in backend["added_tokens"]}
+    by_id = {i: token for token, i in backend["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
+    pieces = [by_id[i] for i in range(len(by_id))]
+
+    def kind(i):
+        if pieces[i] == "<unk>":
+            return gguf.TokenType.UNKNOWN
+        if i in added:
+            return gguf.TokenType.CONTROL if added[i]["special"] else gguf.TokenType.USER_DEFINED
+        return gguf.TokenType.BYTE if pieces[i].startswith("<0x") else gguf.TokenType.NORMAL
+
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(pieces)
+    writer.add_token_scores(score_pieces(pieces, backend["model"]["merges"]))
+    writer.add_token_types([kind(i) for i in range(len(pieces))])
+    writer.add_bos_token_id(pieces.index("<bos>"))
+    writer.add_eos_token_id(pieces.index("<eos>"))
+    writer.add_unk_token_id(pieces.index("<unk>"))
+    writer.add_pad_token_id(pieces.index("<pad>"))
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+    writer.add_chat_template((folder / "chat_template.jinja").read_text())
+
+
+def write_gemma3():
+    """Norms as 1 + weight, but for those of the tower; the scores' divisor is left out, as the converter does."""
+    source, target = GOLDEN / "gemma3" / "gemma3", FOLDER / "gemma3"
+    config = transformers.AutoConfig.from_pretrained(source)
+    text, vision = config.text_config, config.vision_config
+    images = json.loads((source / "preprocessor_config.json").read_text())
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / "gemma3-BF16.gguf", "gemma3")
+    decoder.add_block_count(text.num_hidden_layers)
+    decoder.add_context_length(text.max_position_embeddings)
+    decoder.add_embedding_length(text.hidden_size)
+    decoder.add_feed_forward_length(text.intermediate_size)
+    decoder.add_head_count(text.num_attention_heads)
+    decoder.add_head_count_kv(text.num_key_value_heads)
+    decoder.add_layer_norm_rms_eps(text.rms_norm_eps)
+    decoder.add_key_length(text.head_dim)
+    decoder.add_value_length(text.head_dim)
+    rope = text.rope_parameters
+    decoder.add_rope_freq_base(rope["full_attention"]["rope_theta"])
+    decoder.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    decoder.add_rope_scaling_factor(rope["full_attention"]["factor"])
+    decoder.add_float32(gguf.Keys.Rope.FREQ_BASE_SWA.format(arch="gemma3"), rope["sliding_attention"]["rope_theta"])
+    decoder.add_sliding_window(text.sliding_window)
+    gemma_vocabulary(decoder, source)
+    mmproj = gguf.GGUFWriter(target / "mmproj-gemma3-BF16.gguf", "clip")
+    vision_metadata(mmproj, vision, vision.num_hidden_layers, images["image_mean"], images["image_std"])
+    mmproj.add_clip_projector_type(gguf.VisionProjectorType.GEMMA3)
+    mmproj.add_vision_use_gelu(True)
+    mmproj.add_vision_projector_scale_factor(vision.image_size // vision.patch_size // 4)
+    for name, tensor in sorted(load_file(source / "model.safetensors").items()):
+        if name.startswith("language_model."):
+            inner = name.removeprefix("language_model.")
+            shifted = tensor.float() + 1 if name.endswith("norm.weight") else tensor
+            plain(decoder, decoder_name(inner, text.num_hidden_layers, gguf.MODEL_ARCH.GEMMA3), shifted, Q.BF16)
+            continue
+        name = name.replace("_weight", ".weight").replace("vision_tower.", "vision_tower.vision_model.")
+        kind = Q.F32 if "embeddings" in name else Q.F16 if "input_projection" in name else Q.BF16
+        assert kind != Q.F16 or torch.equal(tensor.half().float(), tensor.float())
+        plain(mmproj, vision_name(name, vision.num_hidden_layers, False), tensor.float() + 1 if "soft_emb" in name else tensor, kind)
+    finish(decoder)
+    finish(mmproj)
+
+
+def write_internvl():
+    source, target = GOLDEN / "internvl" / "internvl", FOLDER / "internvl"
+    config = transformers.AutoConfig.from_pretrained(source)
+    text, vision = config.text_config, config.vision_config
+    images = json.loads((source / "preprocessor_config.json").read_text())
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / "internvl-BF16.gguf", "qwen2")
+    decoder_metadata(decoder, text, text.vocab_size)
+    bpe_tokenizer(decoder, source, "gpt-2")
+    mmproj = gguf.GGUFWriter(target / "mmproj-internvl-BF16.gguf", "clip")
+    vision.image_size, vision.patch_size = vision.image_size[0], vision.patch_size[0]
+    vision_metadata(mmproj, vision, vision.num_hidden_layers, images["image_mean"], images["image_std"])
+    mmproj.add_clip_projector_type(gguf.VisionProjectorType.INTERNVL)
+    mmproj.add_vision_use_gelu(True)
+    mmproj.add_vision_projector_scale_factor(int(1 / config.downsample_ratio))
+    mmproj.add_vision_preproc_min_tiles(images["min_patches"])
+    mmproj.add_vision_preproc_max_tiles(images["max_patches"])
+    projector = {"layer_norm": "mlp1.0", "linear_1": "mlp1.1", "linear_2": "mlp1.3"}
+    for name, tensor in sorted(load_file(source / "model.safetensors").items()):
+        if name.startswith("language_model."):
+            inner = name.removeprefix("language_model.")
+            plain(decoder, decoder_name(inner, text.num_hidden_layers, gguf.MODEL_ARCH.QWEN2), tensor, Q.BF16)
+            continue
+        if name.startswith("multi_modal_projector."):
+            _, part, end = name.split(".")
+            name = f"{projector[part]}.{end}"
+        elif "lambda_" in name or "position_embeddings" in name:
+            name += ".weight"
+        name = name.replace("vision_tower.", "model.vision_tower.")
+        there = vision_name(name, 4, False)  # numbers of layers, and 0 to 3 of the projector's parts
+        plain(mmproj, there, tensor, Q.F32 if "embeddings" in name else Q.BF16)
+    finish(decoder)
+    finish(mmproj)
+
+
+def write_llava_next():
+    """LLaVA-1.6 as its converter of old writes the tower and the grids of tiles, with the decoder of today's."""
+    source, target = GOLDEN / "llava-next" / "llava-next", FOLDER / "llava-next"
+    config = transformers.AutoConfig.from_pretrained(source)
+    text, vision = config.text_config, config.vision_config
+    kept = vision.num_hidden_layers - 1
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / "llava-next-BF16.gguf", "llama")
+    decoder_metadata(decoder, text, text.vocab_size)
+    bpe_tokenizer(decoder, source, "gpt-2")
+    mmproj = gguf.GGUFWriter(target / "mmproj-llava-next-BF16.gguf", "clip")
+    vision_metadata(mmproj, vision, kept, CLIP_MEAN, CLIP_STD)
+    mmproj.add_string("clip.projector_type", "mlp")
+    mmproj.add_bool("clip.use_gelu", False)
+    mmproj.add_string("clip.vision.mm_patch_merge_type", "spatial_unpad")
+    mmproj.add_string("clip.vision.image_aspect_ratio", "anyres")
+    mmproj.add_array("clip.vision.image_grid_pinpoints", [side for grid in config.image_grid_pinpoints for side in grid])
+    for name, tensor in sorted(load_file(source / "model.safetensors").items()):
+        if name.startswith("language_model."):
+            heads = heads_of(name, text)
+            array = torch.from_numpy(interleave(tensor.float().numpy(), heads)) if heads else tensor
+            plain(decoder, decoder_name(name.removeprefix("language_model."), text.num_hidden_layers), array, Q.BF16)
+        elif name == "image_newline":
+            plain(mmproj, "model.image_newline", tensor, Q.F32)
+        elif "post_layernorm" not in name and f"layers.{kept}." not in name:
+            name = name.replace("vision_tower.", "vision_tower.vision_model.")
+            plain(mmproj, vision_name(name, kept, True), tensor, Q.F32 if "embeddings" in name else Q.BF16)
     finish(decoder)
     finish(mmproj)
 
@@ -457,6 +629,10 @@ def main():
     write_smolvlm()
     write_qwen("qwen2_vl")
     write_qwen("qwen2_5_vl")
+    write_qwen("qwen3_vl")
+    write_gemma3()
+    write_internvl()
+    write_llava_next()
     golden = GoldenWriter(FOLDER, "golden")
     write_quantised(golden)
     golden.write({"gguf": gguf.GGUFWriter.__module__})

@@ -28,6 +28,7 @@ VISION = dict(
 )  # fmt: skip
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=64)  # fmt: skip
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)
 
 # name -> what differs from the plain checkpoint. `misread`: (path in config.json, the value a careless loader would use).
 VARIANTS = {
@@ -68,6 +69,13 @@ VARIANTS = {
     "decoder-biases": dict(
         text=dict(attention_bias=True, mlp_bias=True), misread=("text_config.rms_norm_eps", 0.1)),
     "sharded": dict(shard="40KB", misread=("vision_feature_layer", -1)),
+    "rope-yarn": dict(
+        text=dict(rope_parameters=dict(YARN, rope_theta=50000.0), head_dim=16), long=True,
+        misread=("text_config.rope_parameters.attention_factor", 1.0)),
+    "rope-yarn-old-spelling": dict(
+        text=dict(rope_parameters=dict(YARN, rope_theta=50000.0, mscale=1.0, mscale_all_dim=0.5, beta_fast=16, beta_slow=0.5),
+                  head_dim=16),
+        long=True, rope="scaling", misread=("text_config.rope_scaling.mscale_all_dim", None)),
 }  # fmt: skip
 
 
