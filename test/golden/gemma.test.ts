@@ -1,11 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
+import { EditedFolders, type Loose } from "./edited-folders.js";
 import { beforeProjector, testKeepAll } from "./keep-all.js";
 import { readGolden } from "./read-golden.js";
 
@@ -28,26 +26,7 @@ const folderOf = (name: Name) =>
   fileURLToPath(new URL(`./${recordings[name].replace("golden", name)}`, import.meta.url));
 const picture = (name: string) => fileURLToPath(new URL(`./llava-next/${name}.png`, import.meta.url));
 const TOLERANCE = 1e-3;
-const scratch = mkdtempSync(join(tmpdir(), "fovea-gemma-"));
-beforeAll(() => vi.stubEnv("FOVEA_CACHE", scratch));
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(scratch, { recursive: true });
-});
-
-// biome-ignore lint/suspicious/noExplicitAny: the point is to write what does not belong there
-type Loose = any;
-let copies = 0;
-
-/** A copy of a model's folder in which one file is edited. */
-function edited(name: Name, file: string, edit: (json: Loose) => Loose): string {
-  const copy = join(scratch, String(copies++));
-  cpSync(folderOf(name), copy, { recursive: true });
-  const json = JSON.parse(readFileSync(join(copy, file), "utf8"));
-  const changed = edit(json);
-  writeFileSync(join(copy, file), JSON.stringify(typeof changed === "object" ? changed : json));
-  return copy;
-}
+const folders = new EditedFolders("gemma");
 
 const messagesOf = (pictures: readonly string[]): Message[] => [
   {
@@ -183,7 +162,7 @@ describe.each(names)("%s as transformers runs it", (name) => {
 
   it.runIf(golden.meta.publishedConfig)("reads the config as it was published", async () => {
     const published = await loadModel(
-      edited(name, "config.json", () => golden.meta.publishedConfig),
+      folders.copy(folderOf(name), "config.json", () => golden.meta.publishedConfig),
       { dtype: "f32" },
     );
     try {
@@ -227,7 +206,7 @@ describe("refuses files that it would misread", () => {
     ["paligemma2", "a causal prompt", (c) => (c.text_config.use_bidirectional_attention = false), FORMAT, /bidirectional/],
     ["paligemma2", "another decoder", (c) => (c.text_config.model_type = "gemma3_text"), UNSUPPORTED, /gemma3_text/],
   ])("%s, config.json: %s", async (name, _, edit, code, message) => {
-    const copy = edited(name, "config.json", (json) => void edit(json));
+    const copy = folders.copy(folderOf(name), "config.json", (json) => void edit(json));
     await expect(loadModel(copy)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
@@ -236,7 +215,7 @@ describe("refuses files that it would misread", () => {
     ["gemma3", "no token", "config.json", (c) => (c.boi_token_index = -1), FORMAT, /boi_token_index/],
     ["paligemma", "no rows", "preprocessor_config.json", (c) => (c.image_seq_length = 0), FORMAT, /image_seq_length/],
   ])("%s, pictures: %s", async (name, _, file, edit, code, message) => {
-    const copy = edited(name, file, (json) => void edit(json));
+    const copy = folders.copy(folderOf(name), file, (json) => void edit(json));
     await expect(loadImagePreprocessor(copy)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 });

@@ -1,11 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Message, type Model, type ModelInputs, type Plan, type RowFunction } from "../../lib/index.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
+import { EditedFolders, type Loose } from "./edited-folders.js";
 import { beforeProjector, testKeepAll } from "./keep-all.js";
 import { readGolden } from "./read-golden.js";
 
@@ -23,26 +21,7 @@ const names = ["lfm2-vl", "lfm2-5-vl"];
 const folderOf = (name: string) => fileURLToPath(new URL(`./lfm2_vl/${name}`, import.meta.url));
 const picture = (name: string) => fileURLToPath(new URL(`./${golden.meta.pictures[name]}.png`, import.meta.url));
 const TOLERANCE = 1e-3;
-const scratch = mkdtempSync(join(tmpdir(), "fovea-lfm2-"));
-beforeAll(() => vi.stubEnv("FOVEA_CACHE", scratch));
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(scratch, { recursive: true });
-});
-
-// biome-ignore lint/suspicious/noExplicitAny: the point is to write what does not belong there
-type Loose = any;
-let copies = 0;
-
-/** A copy of a model's folder in which one file is edited. */
-function edited(name: string, file: string, edit: (json: Loose) => Loose): string {
-  const copy = join(scratch, String(copies++));
-  cpSync(folderOf(name), copy, { recursive: true });
-  const json = JSON.parse(readFileSync(join(copy, file), "utf8"));
-  const changed = edit(json);
-  writeFileSync(join(copy, file), JSON.stringify(typeof changed === "object" ? changed : json));
-  return copy;
-}
+const folders = new EditedFolders("lfm2");
 
 const messagesOf = (pictures: readonly string[], text = "What is it?"): Message[] => [
   {
@@ -237,7 +216,7 @@ describe("LFM2-VL beside what transformers does", () => {
 
   it("reads the config as it was published", async () => {
     const published = await loadModel(
-      edited("lfm2-vl", "config.json", () => golden.meta.publishedConfig),
+      folders.copy(folderOf("lfm2-vl"), "config.json", () => golden.meta.publishedConfig),
       { dtype: "f32" },
     );
     try {
@@ -345,7 +324,7 @@ describe("refuses files that it would misread", () => {
       /full_attn_idxs/,
     ],
   ])("config.json: %s", async (_, edit, code, message) => {
-    const copy = edited("lfm2-vl", "config.json", (json) => void edit(json));
+    const copy = folders.copy(folderOf("lfm2-vl"), "config.json", (json) => void edit(json));
     await expect(loadModel(copy)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
@@ -358,7 +337,7 @@ describe("refuses files that it would misread", () => {
     ["too many rows", (c) => (c.max_image_tokens = 1e9), /max_image_tokens/],
     ["no patch", (c) => (c.encoder_patch_size = 0), /encoder_patch_size/],
   ])("preprocessor_config.json: %s", async (_, edit, message) => {
-    const copy = edited("lfm2-vl", "preprocessor_config.json", (json) => void edit(json));
+    const copy = folders.copy(folderOf("lfm2-vl"), "preprocessor_config.json", (json) => void edit(json));
     await expect(loadImagePreprocessor(copy)).rejects.toMatchObject({
       code: FORMAT,
       message: expect.stringMatching(message),

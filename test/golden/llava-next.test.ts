@@ -1,11 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ForwardInputs, type ImageRows, loadModel, type Message, type Model, type RowFunction } from "../../lib/index.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
+import { EditedFolders, type Loose } from "./edited-folders.js";
 import { readGolden } from "./read-golden.js";
 import { beforeProjector, keepAllMethods, testKeepAll } from "./keep-all.js";
 
@@ -23,12 +21,7 @@ interface Case {
 const golden = readGolden<{ cutLayer: number; cases: Case[] }>("llava-next/golden");
 const path = (name: string) => fileURLToPath(new URL(`./llava-next/${name}`, import.meta.url));
 const TOLERANCE = 1e-3;
-const scratch = mkdtempSync(join(tmpdir(), "fovea-llava-next-"));
-beforeAll(() => vi.stubEnv("FOVEA_CACHE", scratch));
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(scratch, { recursive: true });
-});
+const folders = new EditedFolders("llava-next");
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
 const messagesOf = (pictures: readonly string[]): Message[] => [
@@ -220,20 +213,6 @@ describe.each(["llava-next", "llava-onevision"])("%s as transformers runs it", (
 });
 
 describe("refuses files that it would misread", () => {
-  // biome-ignore lint/suspicious/noExplicitAny: the point is to write what does not belong there
-  type Loose = any;
-  let copies = 0;
-
-  /** A copy of a folder in which one file is edited. */
-  function damaged(name: string, file: string, edit: (json: Loose) => void): string {
-    const folder = join(scratch, String(copies++));
-    cpSync(path(name), folder, { recursive: true });
-    const json = JSON.parse(readFileSync(join(folder, file), "utf8"));
-    edit(json);
-    writeFileSync(join(folder, file), JSON.stringify(json));
-    return folder;
-  }
-
   const FORMAT = "ERR_FOVEA_MODEL_FORMAT";
   const UNSUPPORTED = "ERR_FOVEA_MODEL_UNSUPPORTED";
   const next = "llava-next";
@@ -256,7 +235,7 @@ describe("refuses files that it would misread", () => {
     ["mistral's own window", next, (c) => Object.assign(c.text_config, { sliding_window: undefined, max_position_embeddings: 8192 }), UNSUPPORTED, /4096/],
     ["a window of qwen2", one, (c) => Object.assign(c.text_config, { use_sliding_window: true, sliding_window: 16 }), UNSUPPORTED, /sliding_window/],
   ])("config.json: %s", async (_, name, edit, code, message) => {
-    const folder = damaged(name, "config.json", edit);
+    const folder = folders.copy(path(name), "config.json", (json) => void edit(json));
     await expect(loadModel(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
@@ -268,12 +247,12 @@ describe("refuses files that it would misread", () => {
     ["tiles that are scaled again", next, (c) => (c.crop_size = { height: 12, width: 12 }), UNSUPPORTED, /one square/],
     ["tiles that are no squares", one, (c) => (c.size = { height: 25, width: 30 }), UNSUPPORTED, /one square/],
   ])("preprocessor_config.json: %s", async (_, name, edit, code, message) => {
-    const folder = damaged(name, "preprocessor_config.json", edit);
+    const folder = folders.copy(path(name), "preprocessor_config.json", (json) => void edit(json));
     await expect(loadImagePreprocessor(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
   it("config.json: numbers that are missing are transformers' defaults", async () => {
-    const folder = damaged(next, "config.json", (c) => {
+    const folder = folders.copy(path(next), "config.json", (c) => {
       for (const key of ["image_grid_pinpoints", "vision_feature_layer", "projector_hidden_act"]) delete c[key];
     });
     await using model = await loadModel(folder);
