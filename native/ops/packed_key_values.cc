@@ -60,6 +60,7 @@ void PackedKeyValues::append(const KeyValues& other, int64_t begin, int64_t n) {
   if (from == nullptr || from == this || from->n_heads_ != n_heads_ || from->d_head_ != d_head_ || begin < 0 || n < 0 ||
       n > from->rows_ - begin)
     throw Error(ErrorCode::kInternal, "KeyValues: rows of another that is not alike, or does not hold them");
+  if (n == 0) return;  // neither may have memory yet
   reserve(rows_ + n);
   for_heads(n, [&](int64_t head) {
     const float* source = from->keys(head);

@@ -36,8 +36,8 @@ struct Shares {
 Shares shares_of(int64_t to, int64_t n, int64_t n_to) {
   const float scale = static_cast<float>(n) / static_cast<float>(n_to), reach = std::max(scale, 1.0F);
   const float center = scale * (static_cast<float>(to) + 0.5F);
-  Shares shares{std::max(static_cast<int64_t>(center - reach + 0.5F), int64_t{0}), {}};
-  const int64_t end = std::min(static_cast<int64_t>(center + reach + 0.5F), n);
+  Shares shares{std::max(static_cast<int64_t>(std::floor(center - reach + 0.5F)), int64_t{0}), {}};
+  const int64_t end = std::min(static_cast<int64_t>(std::floor(center + reach + 0.5F)), n);
   float sum = 0;
   for (int64_t at = shares.first; at < end; ++at) {
     const float distance = std::abs((static_cast<float>(at) - center + 0.5F) / reach);
