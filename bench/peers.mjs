@@ -18,8 +18,10 @@ import { median } from "../dist/eval/statistics.js";
 import { cpuInfo } from "../dist/index.js";
 import { writeRandomModel } from "./random-model.mjs";
 
-const all = ["fovea:f32", "fovea:bf16", "fovea:int8", "fovea:int4", "pytorch:float32", "pytorch:bfloat16"];
-all.push("onnxruntime:f32", "onnxruntime:int8", "llama:BF16", "llama:Q8_0");
+const all = [
+  ...["fovea:f32", "fovea:bf16", "fovea:int8", "fovea:int4"],
+  ...["pytorch:float32", "pytorch:bfloat16", "onnxruntime:f32", "onnxruntime:int8", "llama:BF16", "llama:Q8_0"],
+];
 const { values: options } = parseArgs({
   options: {
     peers: { type: "string", default: all.join(",") },

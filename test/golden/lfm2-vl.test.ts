@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Message, type Model, type ModelInputs, type Plan, type RowFunction } from "../../lib/index.js";
 import { loadImagePreprocessor } from "../../lib/vision/preprocess.js";
 import { expectClose } from "./compare.js";
+import { expectDecodedAsPrefilled } from "./decode-as-prefill.js";
 import { EditedFolders, type Loose } from "./edited-folders.js";
 import { beforeProjector, testKeepAll } from "./keep-all.js";
 import { readGolden } from "./read-golden.js";
@@ -165,23 +166,7 @@ describe.each(names)("%s as transformers runs it", (name) => {
 
   it("decodes what a prefill of the same rows computes", async () => {
     const { key, pictures, tokens } = cases.at(-1) as (typeof cases)[number];
-    const inputs = inputsOf(key);
-    const answers: number[] = [];
-    for await (const event of model.stream({ messages: messagesOf(pictures), maxTokens: tokens })) {
-      if (event.type === "text-delta") answers.push(...event.tokens.map((token) => token.id));
-    }
-    expect(answers).toHaveLength(tokens);
-    const ids = Int32Array.from([...inputs.input_ids.data, ...answers.slice(0, -1)]);
-    const { logits } = await model.forward(
-      { ...inputs, input_ids: { data: ids, shape: [1, ids.length] } },
-      { logitsToKeep: answers.length },
-    );
-    const vocab = logits.shape[2] as number;
-    const best = answers.map((_, row) => {
-      const own = logits.data.subarray(row * vocab, (row + 1) * vocab);
-      return own.indexOf(Math.max(...own));
-    });
-    expect(best).toEqual(answers);
+    await expectDecodedAsPrefilled(model, messagesOf(pictures), inputsOf(key), tokens);
   });
 
   it("measures what it costs", async () => {
