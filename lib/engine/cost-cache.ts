@@ -1,20 +1,14 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isRecord } from "../is-record.js";
 import type { CostModel, Line } from "../prune/budget/cost-model.js";
+import { cacheFolder, foveaVersion, weightFiles } from "./cache-folder.js";
 import type { ModelInfo } from "./model.js";
-
-/** Where Fovea keeps what it has measured. */
-export function cacheFolder({ FOVEA_CACHE, XDG_CACHE_HOME } = process.env): string {
-  return FOVEA_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "fovea");
-}
 
 /** The file of one model's costs: another one for other weights, kernels, threads, another CPU or version of Fovea. */
 export async function costFile(info: ModelInfo, cpu: string): Promise<string> {
   const { path, mmproj, dtype, tier, threads } = info;
-  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
   const config = await readFile(join(path, "config.json"), "utf8").catch(() => "");
   const files = mmproj === undefined ? await weightFiles(path) : [path, mmproj];
   const weights = await Promise.all(
@@ -23,13 +17,10 @@ export async function costFile(info: ModelInfo, cpu: string): Promise<string> {
       return [basename(file), size, mtimeMs];
     }),
   );
-  const hash = createHash("sha256").update(JSON.stringify([version, cpu, dtype, tier, threads, config, weights]));
+  const hash = createHash("sha256").update(
+    JSON.stringify([await foveaVersion(), cpu, dtype, tier, threads, config, weights]),
+  );
   return join(cacheFolder(), `costs-${hash.digest("hex").slice(0, 32)}.json`);
-}
-
-async function weightFiles(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".safetensors")).sort();
-  return names.map((name) => join(folder, name));
 }
 
 /** The costs in a file; undefined when there is none, or it does not hold costs. */

@@ -10,6 +10,7 @@ import { EventHub } from "./event-hub.js";
 import { Model } from "./model.js";
 import { onAbort } from "./on-abort.js";
 import { loadTextIo, type TextIo } from "./text-io.js";
+import { defaultWeightCache, weightCacheFile } from "./weight-cache.js";
 import { wrapError } from "./wrap-error.js";
 
 /** How to hold and run a model. */
@@ -34,6 +35,12 @@ export interface LoadOptions {
    * conversation or with further questions about a picture, is read from where it differs. Default 256 MiB, 0 for none.
    */
   kvCacheBytes?: number;
+  /**
+   * Where to keep the weights as they lie in memory, to be mapped the next time: loading then takes next to nothing, and processes
+   * share them. `true`: in the user's cache folder (`FOVEA_CACHE`); or a folder. Default: what `FOVEA_WEIGHT_CACHE` says
+   * (1, or a folder), else false. A file for each model and dtype, as large as `info.weightBytes`; nothing deletes them.
+   */
+  weightCache?: boolean | string;
   /**
    * Called with the share of the weights that is loaded, from 0 to 1. Before that, while a model is downloaded, with
    * the share that is here, and `pull`, which says of what.
@@ -61,26 +68,33 @@ export async function loadModel(dirOrName: string, options: LoadOptions = {}): P
   });
   const gguf = await findGguf(path, options.mmproj);
   const hub = EventHub.get();
-  const [native, textIo] = await Promise.all([
-    load(hub, gguf?.decoder ?? path, gguf?.mmproj ?? "", options),
-    tryTextIo(hub.binding, gguf ?? path),
-  ]);
+  const [native, textIo] = await Promise.all([load(hub, gguf ?? path, options), tryTextIo(hub.binding, gguf ?? path)]);
   const files = gguf === null ? { path } : { path: gguf.decoder, mmproj: gguf.mmproj };
   return new Model(files, native, hub, textIo);
 }
 
-async function load(hub: EventHub, path: string, mmproj: string, options: LoadOptions): Promise<NativeModel> {
+async function load(hub: EventHub, files: string | GgufFiles, options: LoadOptions): Promise<NativeModel> {
   const {
     dtype = "auto",
     threads = 0,
     imageCacheBytes = 2 ** 28,
     kvCacheBytes = 2 ** 28,
+    weightCache = defaultWeightCache(),
     onProgress,
     signal,
   } = options;
+  const { decoder, mmproj } = typeof files === "string" ? { decoder: files, mmproj: "" } : files;
+  const cacheFile = await weightCacheFile(weightCache, files, dtype);
   let started: ReturnType<NativeBinding["load"]>;
   try {
-    started = hub.binding.load(path, { mmproj, dtype, threads, imageCacheBytes, kvCacheBytes });
+    started = hub.binding.load(decoder, {
+      mmproj,
+      dtype,
+      threads,
+      imageCacheBytes,
+      kvCacheBytes,
+      weightCache: cacheFile,
+    });
   } catch (error) {
     throw wrapError(error);
   }

@@ -47,6 +47,8 @@ export interface NativeModelInfo {
   threads: number;
   parameters: number;
   weightBytes: number;
+  /** Whether packed weights were read from the file of `weightCache`, written to it, or could not be; without one, left out. */
+  weightCache?: "read" | "written" | "failed";
   contextLength: number;
   vocabSize: number;
   nLayers: number;
@@ -311,6 +313,8 @@ export interface NativeBinding {
       threads: number;
       imageCacheBytes: number;
       kvCacheBytes: number;
+      /** The file of packed weights to read, or to write where there is none; or "". */
+      weightCache: string;
     },
   ): { request: number; model: Promise<NativeModel> };
   /** Reads the headers of a GGUF decoder and its mmproj, on a worker thread. */

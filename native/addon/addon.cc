@@ -181,6 +181,7 @@ Napi::Value load(const Napi::CallbackInfo& info) {
     LoadOptions options;
     options.dtype = string_field(object, "dtype");
     options.mmproj = string_field(object, "mmproj");
+    options.weight_cache = string_field(object, "weightCache");
     const int64_t threads = int_field(object, "threads");
     if (threads < 0 || threads > 1024) refuse_field("threads", "an integer from 0 (every core) to 1024");
     options.threads = static_cast<int>(threads);

@@ -347,6 +347,12 @@ Napi::Object to_js(Napi::Env env, const Model& model) {
   info.Set("threads", model.ops->threads());
   info.Set("parameters", static_cast<double>(model.parameters));
   info.Set("weightBytes", static_cast<double>(model.weight_bytes));
+  if (model.packed_cache) {
+    const PackedCache::State state = model.packed_cache->state();
+    info.Set("weightCache", state == PackedCache::State::kRead      ? "read"
+                            : state == PackedCache::State::kWritten ? "written"
+                                                                    : "failed");
+  }
   info.Set("contextLength", static_cast<double>(decoder.context));
   info.Set("vocabSize", static_cast<double>(decoder.vocab));
   info.Set("nLayers", decoder.n_layers);

@@ -62,7 +62,7 @@ GgufTensors::Found GgufTensors::find(std::string_view name) const {
   return {nullptr, nullptr, &where->second};
 }
 
-HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const {
+HeldTensor GgufTensors::look(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const {
   const auto [file, entry, where] = find(name);
   if (entry == nullptr) {
     std::string searched;
@@ -90,14 +90,27 @@ HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_
   const bool is_aligned = reinterpret_cast<uintptr_t>(data) % element_size(dtype) == 0;
   if (where->added != 0 && entry->type != GgufType::kF32) refuse("F32");
   if (plain && heads == 0 && where->added == 0 && is_aligned) return held;
-
-  held.memory_bytes = static_cast<uint64_t>(held.tensor.elements()) * element_size(dtype);
-  held.memory = std::make_unique<std::byte[]>(static_cast<size_t>(held.memory_bytes));
-  held.tensor.data = held.memory.get();
   // Row by row where rows change places, as one row where not; and a row in pieces of whole blocks.
   const int64_t rows = heads == 0 ? 1 : held.tensor.shape[0], numbers = held.tensor.elements() / rows;
   if (heads != 0 && rows % (2 * heads) != 0) refuse(std::to_string(heads) + " heads of an even number of rows");
   if (numbers % facts.block != 0) refuse("rows of whole blocks");
+  held.tensor.data = nullptr;
+  held.memory_bytes = static_cast<uint64_t>(held.tensor.elements()) * element_size(dtype);
+  return held;
+}
+
+HeldTensor GgufTensors::take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const {
+  HeldTensor held = look(name, shape, blocks_as);
+  if (held.tensor.data != nullptr) return held;
+  const auto [file, entry, where] = find(name);
+  const GgufTypeFacts& facts = *gguf_type_facts(static_cast<uint32_t>(entry->type));
+  const bool plain = plain_dtype(entry->type).has_value();
+  const DType dtype = held.tensor.dtype;
+  const std::byte* data = file->data(*entry);
+  const int64_t heads = where->interleaved_heads;
+  const int64_t rows = heads == 0 ? 1 : held.tensor.shape[0], numbers = held.tensor.elements() / rows;
+  held.memory = std::make_unique<std::byte[]>(static_cast<size_t>(held.memory_bytes));
+  held.tensor.data = held.memory.get();
   const int64_t pieces = (numbers + kPiece - 1) / kPiece, size = static_cast<int64_t>(element_size(dtype));
   const auto bytes_in_file = [&](int64_t n) { return n / facts.block * facts.block_bytes; };
   std::atomic<bool> fits = true;

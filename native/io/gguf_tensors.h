@@ -31,6 +31,7 @@ class GgufTensors final : public TensorSource {
   GgufTensors(std::vector<GgufFile> files, GgufNames names, int threads = 1);
 
   bool has(std::string_view name) const override { return find(name).entry != nullptr; }
+  HeldTensor look(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
   HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
   uint64_t bytes() const override { return bytes_; }
 

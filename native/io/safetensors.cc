@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "io/json.h"
+#include "io/utf8_path.h"
 
 namespace fovea {
 namespace {
@@ -18,10 +19,6 @@ constexpr const char* kIndexFile = "model.safetensors.index.json";
 
 [[noreturn]] void fail(const std::string& source, const std::string& problem) {
   throw Error(ErrorCode::kModelFormat, source + ": " + problem);
-}
-
-std::filesystem::path utf8_path(std::string_view text) {
-  return std::filesystem::path(std::u8string(text.begin(), text.end()));
 }
 
 std::string utf8_string(const std::filesystem::path& path) {
@@ -141,7 +138,7 @@ Tensor SafetensorsFolder::require(std::string_view name, std::initializer_list<i
   return *tensor;
 }
 
-HeldTensor SafetensorsFolder::take(std::string_view name, std::initializer_list<int64_t> shape, DType) const {
+HeldTensor SafetensorsFolder::look(std::string_view name, std::initializer_list<int64_t> shape, DType) const {
   const Tensor tensor = require(name, shape);
   return {tensor, nullptr, 0, static_cast<uint64_t>(tensor.elements()) * element_size(tensor.dtype)};
 }
@@ -151,6 +148,13 @@ std::vector<std::string> SafetensorsFolder::names() const {
   out.reserve(tensors_.size());
   for (const auto& [name, stored] : tensors_) out.push_back(name);
   return out;
+}
+
+std::span<const std::byte> SafetensorsFolder::stored_bytes(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) return {};
+  const auto& [entry, file, tensor, copy] = found->second;
+  return files_[file].bytes().subspan(static_cast<size_t>(entry.begin), static_cast<size_t>(entry.end - entry.begin));
 }
 
 const SafetensorsEntry* SafetensorsFolder::entry(std::string_view name) const {

@@ -52,7 +52,12 @@ class SafetensorsFolder final : public TensorSource {
   // As find; throws kModelFormat, naming the tensor, what was got and what was expected, if it is missing or has
   // another shape.
   Tensor require(std::string_view name, std::initializer_list<int64_t> shape) const;
-  HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
+  HeldTensor look(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
+  HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override {
+    return look(name, shape, blocks_as);
+  }
+  // As they lie in the file, whatever the dtype; empty if there is no such tensor.
+  std::span<const std::byte> stored_bytes(std::string_view name) const;
 
   std::vector<std::string> names() const;                      // sorted, usable or not
   const SafetensorsEntry* entry(std::string_view name) const;  // nullptr if there is no such tensor

@@ -37,6 +37,9 @@ class TensorSource {
   // kModelUnsupported for types of numbers that Fovea does not read, kNumeric if one does not fit into blocks_as.
   virtual HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const = 0;
 
+  // The same checks and facts without the numbers, where these would have to be made: the tensor's data is null then.
+  virtual HeldTensor look(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const = 0;
+
   virtual uint64_t bytes() const = 0;  // of the data of all tensors
 };
 

@@ -9,6 +9,7 @@
 
 #include "io/tensor_source.h"
 #include "model/decoder/decoder.h"
+#include "model/packed_cache.h"
 #include "model/projector/any_res.h"
 #include "model/projector/projector.h"
 #include "model/vision/vision_tower.h"
@@ -20,6 +21,7 @@ struct LoadOptions {
   std::string dtype = "auto";               // weights in memory: "auto" (see Weights), "f32", "bf16", "f16"
   int threads = 0;                          // 0: every core this process may use
   std::string mmproj;                       // of a GGUF file: the file that holds its tower and projector
+  std::string weight_cache;                 // the file of a PackedCache, or none
   std::function<void(double)> on_progress;  // see Weights
 };
 
@@ -35,7 +37,8 @@ struct Model {
 
   // Destroyed from the last to the first: everything below uses ops.
   std::unique_ptr<Ops> ops;
-  std::unique_ptr<TensorSource> files;  // mapped; the decoder may read its embeddings from it
+  std::unique_ptr<TensorSource> files;        // mapped; the decoder may read its embeddings from it
+  std::unique_ptr<PackedCache> packed_cache;  // may hold the matrices of what follows; or null
   std::unique_ptr<VisionTower> tower;
   std::unique_ptr<Projector> projector;
   std::unique_ptr<AnyRes> any_res;  // of families that arrange a picture's tiles as one span; otherwise none

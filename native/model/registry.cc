@@ -78,7 +78,9 @@ std::unique_ptr<Model> load_model(const std::string& path, const LoadOptions& op
   model->ops = make_cpu_ops(options.threads, "auto");
   model->files = std::move(description.files);
   model->plan_files = std::make_unique<PlanFiles>(*model->ops);
+  if (!options.weight_cache.empty()) model->packed_cache = std::make_unique<PackedCache>(options.weight_cache);
   description.load(*model, description.config, options);
+  if (model->packed_cache) model->packed_cache->finish();
   return model;
 }
 

@@ -19,8 +19,9 @@ void turn(const char* from, int64_t rows, int64_t columns, size_t size, char* to
 
 }  // namespace
 
-Weights::Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress)
-    : ops_(ops), files_(files), dtype_(dtype), on_progress_(std::move(on_progress)) {
+Weights::Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress,
+                 PackedCache* cache)
+    : ops_(ops), files_(files), dtype_(dtype), on_progress_(std::move(on_progress)), cache_(cache) {
   if (dtype != "auto" && dtype != "f32" && dtype != "bf16" && dtype != "f16" && dtype != "int8" && dtype != "int4")
     throw Error(ErrorCode::kInvalidArgument, "dtype is \"" + dtype + "\"; expected auto, f32, bf16, f16, int8 or int4");
 }
@@ -39,31 +40,39 @@ DType Weights::blocks_as() const {
   return dtype_ == "f32" ? DType::kF32 : dtype_ == "bf16" ? DType::kBF16 : DType::kF16;
 }
 
-HeldTensor Weights::take(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as) {
+HeldTensor Weights::look(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as) {
   if (on_progress_) on_progress_(static_cast<double>(taken_bytes_) / static_cast<double>(files_.bytes()));
-  HeldTensor held = files_.take(name, shape, blocks_as);
-  const Tensor& tensor = held.tensor;
+  HeldTensor facts = files_.look(name, shape, blocks_as);
   if (taken_.insert(name).second) {  // a tied head is no second matrix
-    parameters_ += tensor.elements();
-    taken_bytes_ += held.file_bytes;
+    parameters_ += facts.tensor.elements();
+    taken_bytes_ += facts.file_bytes;
   }
-  return held;
+  return facts;
 }
 
-std::unique_ptr<PackedMatrix> Weights::pack(const std::vector<Tensor>& parts, const std::string& name,
-                                            Coarsest coarsest) {
+HeldTensor Weights::take(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as) {
+  look(name, shape, blocks_as);
+  return files_.take(name, shape, blocks_as);
+}
+
+std::unique_ptr<PackedMatrix> Weights::packed(const std::string& name, int64_t n, int64_t k, DType filed,
+                                              Coarsest coarsest, const std::function<Parts()>& make) {
   const bool quantise = dtype_ == "int8" || dtype_ == "int4";
-  matrix_dtype_ = dtype_ == "auto" || (quantise && coarsest == Coarsest::kAsFiled) ? parts.front().dtype
+  matrix_dtype_ = dtype_ == "auto" || (quantise && coarsest == Coarsest::kAsFiled) ? filed
                   : !quantise                                                      ? blocks_as()
                   : dtype_ == "int4" && coarsest == Coarsest::kInt4                ? DType::kInt4
                                                                                    : DType::kInt8;
-  try {
-    auto packed = ops_.pack(parts, matrix_dtype_);
-    bytes_ += static_cast<int64_t>(packed->bytes());
-    return packed;
-  } catch (const Error& error) {
-    throw Error(error.code(), "weight " + name + ": " + error.what());
+  std::unique_ptr<PackedMatrix> matrix = cache_ == nullptr ? nullptr : cache_->find(ops_, name, n, k, matrix_dtype_);
+  if (matrix == nullptr) {
+    try {
+      matrix = ops_.pack(make().parts, matrix_dtype_);
+    } catch (const Error& error) {
+      throw Error(error.code(), "weight " + name + ": " + error.what());
+    }
+    if (cache_ != nullptr) cache_->keep(name, *matrix);
   }
+  bytes_ += static_cast<int64_t>(matrix->bytes());
+  return matrix;
 }
 
 // Embedding the rows 0, 1, 2, … converts any dtype to f32 without a second path for it.
@@ -126,28 +135,50 @@ DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
 }
 
 std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k, Coarsest coarsest) {
-  return pack({take(name, {n, k}, blocks_as()).tensor}, name, coarsest);
+  return stacked({name}, n, k, coarsest);
 }
 
 std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k,
                                                Coarsest coarsest) {
-  std::vector<HeldTensor> held;
-  std::vector<Tensor> parts;
-  for (const std::string& name : names) parts.push_back(held.emplace_back(take(name, {n_each, k}, blocks_as())).tensor);
-  return pack(parts, names.front(), coarsest);
+  std::string all;
+  DType filed = DType::kF32;
+  for (const std::string& name : names) {
+    const DType dtype = look(name, {n_each, k}, blocks_as()).tensor.dtype;
+    if (all.empty()) filed = dtype;
+    all += (all.empty() ? "" : "+") + name;
+  }
+  return packed(all, std::ssize(names) * n_each, k, filed, coarsest, [&] {
+    Parts made;
+    for (const std::string& name : names)
+      made.parts.push_back(made.held.emplace_back(files_.take(name, {n_each, k}, blocks_as())).tensor);
+    return made;
+  });
 }
 
 std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
-  return pack({take(name, {n, c, p, p}, blocks_as()).tensor.reshape_rows({c * p * p})}, name, Coarsest::kAsFiled);
+  const std::initializer_list<int64_t> shape = {n, c, p, p};
+  const DType filed = look(name, shape, blocks_as()).tensor.dtype;
+  return packed(name, n, c * p * p, filed, Coarsest::kAsFiled, [&] {
+    Parts made;
+    made.parts.push_back(
+        made.held.emplace_back(files_.take(name, shape, blocks_as())).tensor.reshape_rows({c * p * p}));
+    return made;
+  });
 }
 
 std::unique_ptr<PackedMatrix> Weights::pixel_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
-  const HeldTensor held = take(name, {n, p * p * c}, blocks_as());
-  const size_t size = element_size(held.tensor.dtype), row_bytes = static_cast<size_t>(p * p * c) * size;
-  const auto* from = static_cast<const char*>(held.tensor.data);
-  std::vector<char> turned(static_cast<size_t>(n) * row_bytes);
-  for (size_t at = 0; at < turned.size(); at += row_bytes) turn(from + at, p * p, c, size, turned.data() + at);
-  return pack({Tensor(turned.data(), held.tensor.dtype, Device::kCpu, {n, c * p * p})}, name, Coarsest::kAsFiled);
+  const DType filed = look(name, {n, p * p * c}, blocks_as()).tensor.dtype;
+  return packed(name, n, c * p * p, filed, Coarsest::kAsFiled, [&] {
+    const HeldTensor held = files_.take(name, {n, p * p * c}, blocks_as());
+    const size_t size = element_size(filed), row_bytes = static_cast<size_t>(p * p * c) * size;
+    const auto* from = static_cast<const char*>(held.tensor.data);
+    Parts made;
+    made.turned.resize(static_cast<size_t>(n) * row_bytes);
+    for (size_t at = 0; at < made.turned.size(); at += row_bytes)
+      turn(from + at, p * p, c, size, made.turned.data() + at);
+    made.parts.emplace_back(made.turned.data(), filed, Device::kCpu, std::initializer_list<int64_t>{n, c * p * p});
+    return made;
+  });
 }
 
 DeviceArray Weights::column_taps(const std::string& name, int64_t n, int64_t taps) {
@@ -191,21 +222,29 @@ PatchMatrices Weights::patch_matrices(const std::string& name, int64_t n, int64_
 }
 
 std::unique_ptr<PackedMatrix> Weights::transposed(const std::string& name, int64_t k, int64_t n) {
-  const HeldTensor held = take(name, {k, n}, blocks_as());
-  const size_t size = element_size(held.tensor.dtype);
-  const auto* from = static_cast<const char*>(held.tensor.data);
-  std::vector<char> turned(static_cast<size_t>(k * n) * size);
-  turn(from, k, n, size, turned.data());
-  return pack({Tensor(turned.data(), held.tensor.dtype, Device::kCpu, {n, k})}, name, Coarsest::kInt8);
+  const DType filed = look(name, {k, n}, blocks_as()).tensor.dtype;
+  return packed(name, n, k, filed, Coarsest::kInt8, [&] {
+    const HeldTensor held = files_.take(name, {k, n}, blocks_as());
+    Parts made;
+    made.turned.resize(static_cast<size_t>(k * n) * element_size(filed));
+    turn(static_cast<const char*>(held.tensor.data), k, n, element_size(filed), made.turned.data());
+    made.parts.emplace_back(made.turned.data(), filed, Device::kCpu, std::initializer_list<int64_t>{n, k});
+    return made;
+  });
 }
 
 std::vector<std::unique_ptr<PackedMatrix>> Weights::split(const std::string& name, int64_t parts, int64_t n_each,
                                                           int64_t k) {
-  const HeldTensor all = take(name, {parts * n_each, k}, blocks_as());
-  std::vector<std::unique_ptr<PackedMatrix>> packed;
+  const std::initializer_list<int64_t> shape = {parts * n_each, k};
+  const DType filed = look(name, shape, blocks_as()).tensor.dtype;
+  HeldTensor all;  // taken for the first part that is not in the cache
+  std::vector<std::unique_ptr<PackedMatrix>> matrices;
   for (int64_t part = 0; part < parts; ++part)
-    packed.push_back(pack({all.tensor.slice(part * n_each, n_each)}, name, Coarsest::kInt8));
-  return packed;
+    matrices.push_back(packed(name + "#" + std::to_string(part), n_each, k, filed, Coarsest::kInt8, [&] {
+      if (all.tensor.empty()) all = files_.take(name, shape, blocks_as());
+      return Parts{{all.tensor.slice(part * n_each, n_each)}, {}, {}};
+    }));
+  return matrices;
 }
 
 HeldTensor Weights::mapped(const std::string& name, int64_t m, int64_t n) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/tensor_source.h"
+#include "model/packed_cache.h"
 #include "ops/device_array.h"
 #include "ops/ops.h"
 
@@ -29,8 +30,9 @@ class Weights {
   // dtype: "auto" keeps each matrix as the file has it, and one that the file has in blocks of small integers as f16,
   // which loses less of it than bf16 does (docs/models.md); "f32", "bf16", "f16" convert; "int8" and "int4" quantise as
   // far as each matrix bears. on_progress gets the share of the file taken so far, before every tensor; what it throws
-  // ends the load.
-  Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress = {});
+  // ends the load. cache: packed matrices of these very files and this dtype, which lives as long as they do, or null.
+  Weights(Ops& ops, const TensorSource& files, const std::string& dtype, std::function<void(double)> on_progress = {},
+          PackedCache* cache = nullptr);
 
   // The first prefix under which `probe` exists; checkpoints of different ages spell the same parts differently.
   // Throws kModelFormat listing what was tried.
@@ -77,9 +79,20 @@ class Weights {
   std::string dtype_held() const { return dtype_ == "auto" ? dtype_name(matrix_dtype_) : dtype_; }
 
  private:
+  // What a matrix is made of.
+  struct Parts {
+    std::vector<Tensor> parts;  // (n_i, k)
+    std::vector<HeldTensor> held;
+    std::vector<char> turned;
+  };
+
+  // Counts a tensor and returns its facts.
+  HeldTensor look(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as);
   HeldTensor take(const std::string& name, std::initializer_list<int64_t> shape, DType blocks_as);
   DType blocks_as() const;  // what a matrix of blocks is kept as
-  std::unique_ptr<PackedMatrix> pack(const std::vector<Tensor>& parts, const std::string& name, Coarsest coarsest);
+  // The matrix of that name in the cache; or packed from what make returns. filed: the dtype in the file.
+  std::unique_ptr<PackedMatrix> packed(const std::string& name, int64_t n, int64_t k, DType filed, Coarsest coarsest,
+                                       const std::function<Parts()>& make);
   DeviceArray widened(const Tensor& tensor, const std::string& name);
   DeviceArray to_f32(const Tensor& tensor, const std::string& name);
 
@@ -87,6 +100,7 @@ class Weights {
   const TensorSource& files_;
   std::string dtype_;
   std::function<void(double)> on_progress_;
+  PackedCache* cache_;
   uint64_t taken_bytes_ = 0;
   DType matrix_dtype_ = DType::kF32;  // of the matrix taken last
   std::set<std::string> taken_;

@@ -26,6 +26,8 @@ class CpuOps final : public Ops {
   std::unique_ptr<KeyValues> key_values(int64_t n_heads, int64_t d_head) override;
 
   std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) override;
+  std::unique_ptr<PackedMatrix> packed_in(std::span<const std::byte> storage, int64_t n, int64_t k,
+                                          DType dtype) override;
   void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out, bool accumulate) override;
   void dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) override;
 

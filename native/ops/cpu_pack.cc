@@ -112,7 +112,7 @@ uint32_t pack_int8_panel(const KernelTable& kernels, const std::array<SourceRow,
     fault |= widen_row(kernels, rows[lane], 0, k, row.data());
     int8_t* of_lane = &bytes[lane * static_cast<size_t>(groups * kGroup)];
     const float scale = kernels.quantise_row(row.data(), k, of_lane, sums.data());
-    if (rows[lane].data != nullptr) scales[lane] = scale;
+    scales[lane] = rows[lane].data != nullptr ? scale : 0;
   }
   kernels.pack_rows(reinterpret_cast<const float*>(bytes.data()), groups * kGroupWords, kPanel, words,
                     reinterpret_cast<float*>(panel));
@@ -219,6 +219,13 @@ std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType 
   if ((faults & kOverflow) != 0)
     throw Error(ErrorCode::kNumeric,
                 std::string("a weight is too large for ") + dtype_name(as) + "; load the model as f32");
+  return packed;
+}
+
+std::unique_ptr<PackedMatrix> CpuOps::packed_in(std::span<const std::byte> storage, int64_t n, int64_t k, DType dtype) {
+  auto packed = std::make_unique<PackedPanels>(n, k, dtype, storage.data());
+  const bool is_aligned = reinterpret_cast<uintptr_t>(storage.data()) % kAlignment == 0;
+  if (storage.size() != packed->bytes() || !is_aligned) return nullptr;
   return packed;
 }
 

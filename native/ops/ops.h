@@ -27,6 +27,8 @@ class PackedMatrix {
   virtual int64_t outputs() const = 0;  // n
   virtual int64_t inputs() const = 0;   // k
   virtual size_t bytes() const = 0;
+  // All of it, as Ops::packed_in takes it; in the host's memory.
+  virtual std::span<const std::byte> storage() const = 0;
 };
 
 // Device memory with one owner.
@@ -127,6 +129,11 @@ class Ops {
   //  int4: a scale and a minimum for each 64 k of an output; x as with int8.
   // Throws kNumeric, naming no tensor, if a value is NaN or infinite in the file or after conversion.
   virtual std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) = 0;
+
+  // A matrix whose storage() is kept elsewhere, for as long as it lives; or null if that is not of an (n, k) matrix
+  // held as dtype.
+  virtual std::unique_ptr<PackedMatrix> packed_in(std::span<const std::byte> storage, int64_t n, int64_t k,
+                                                  DType dtype) = 0;
 
   // out (m, n) = x (m, k) * w^T + bias; with accumulate, out += that. bias (n) or empty.
   virtual void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out,

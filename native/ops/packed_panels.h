@@ -9,16 +9,17 @@ namespace fovea {
 
 class PackedPanels final : public PackedMatrix {
  public:
+  // In memory of its own, to be filled.
   PackedPanels(int64_t n, int64_t k, DType dtype)
-      : n_(n),
-        k_(k),
-        dtype_(dtype),
-        data_(static_cast<size_t>(n_panels() * panel_stride())),
-        scales_(dtype == DType::kInt8 ? static_cast<size_t>(n) * sizeof(float) : 0) {}
+      : n_(n), k_(k), dtype_(dtype), own_(storage_bytes()), data_(own_.as<std::byte>()) {}
+  // In memory of others, aligned to a cache line: storage() of one like it.
+  PackedPanels(int64_t n, int64_t k, DType dtype, const std::byte* storage)
+      : n_(n), k_(k), dtype_(dtype), data_(storage) {}
 
   int64_t outputs() const override { return n_; }
   int64_t inputs() const override { return k_; }
-  size_t bytes() const override { return data_.bytes() + scales_.bytes(); }
+  size_t bytes() const override { return storage_bytes(); }
+  std::span<const std::byte> storage() const override { return {data_, storage_bytes()}; }
 
   DType dtype() const { return dtype_; }
   bool of_bytes() const { return dtype_ == DType::kInt8 || dtype_ == DType::kInt4; }  // multiplies 8-bit rows
@@ -34,13 +35,23 @@ class PackedPanels final : public PackedMatrix {
     if (dtype_ == DType::kInt4) return groups() * kInt4GroupBytes;
     return depth() * kPanel * (dtype_ == DType::kInt8 ? kWordBytes : static_cast<int64_t>(element_size(dtype_)));
   }
-  std::byte* panel(int64_t index) const { return data_.as<std::byte>() + index * panel_stride(); }
-  float* scales() const { return scales_.as<float>(); }  // (n) of int8
+  const std::byte* panel(int64_t index) const { return data_ + index * panel_stride(); }
+  std::byte* panel(int64_t index) { return own_.as<std::byte>() + index * panel_stride(); }
+  // Of int8, one for each output, in whole panels.
+  const float* scales() const { return reinterpret_cast<const float*>(panel(n_panels())); }
+  float* scales() { return reinterpret_cast<float*>(panel(n_panels())); }
+  // The panels, then the scales, in whole cache lines.
+  size_t storage_bytes() const {
+    const int64_t scales = dtype_ == DType::kInt8 ? n_panels() * kPanel : 0;
+    const size_t bytes = static_cast<size_t>(n_panels() * panel_stride()) + static_cast<size_t>(scales) * sizeof(float);
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  }
 
  private:
   int64_t n_, k_;
   DType dtype_;
-  AlignedBuffer data_, scales_;
+  AlignedBuffer own_;
+  const std::byte* data_;
 };
 
 }  // namespace fovea

@@ -34,7 +34,7 @@ void load_gemma3(Model& model, const Json& config, const LoadOptions& options) {
   decoder.view = PromptView::kPicture;
   const int64_t fold = read_fold(config, tower);
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string tower_prefix = weights.prefix_of(
       "embeddings.position_embedding.weight",
       {"model.vision_tower.vision_model.", "vision_tower.vision_model.", "model.vision_tower.", "vision_tower."});

@@ -21,7 +21,7 @@ void load_idefics3(Model& model, const Json& config, const LoadOptions& options)
   if (tower.side() % fold != 0)
     config.refuse("scale_factor", "a divisor of the " + std::to_string(tower.side()) + " patches along a tile's side");
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string prefix = weights.prefix_of("text_model.embed_tokens.weight", {"model.", ""});
   // transformers looks at the outer flag alone.
   const bool tied = config.bool_or("tie_word_embeddings", false);

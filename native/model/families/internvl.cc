@@ -37,7 +37,7 @@ void load_internvl(Model& model, const Json& config, const LoadOptions& options)
   const DecoderConfig decoder = llama_config(text_config);
   const int64_t fold = read_fold(config, tower.side()), d_square = fold * fold * tower.d_model;
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string tower_prefix = weights.prefix_of("embeddings.cls_token", {"model.vision_tower.", "vision_tower."});
   const std::string mlp =
       weights.prefix_of("linear_1.weight", {"model.multi_modal_projector.", "multi_modal_projector."});

@@ -40,7 +40,7 @@ void load_lfm2_vl(Model& model, const Json& config, const LoadOptions& options) 
   const int64_t d_inner = bounded(config, "projector_hidden_size", 2560, 1, kMaxWidth);
   const bool has_norm = config.bool_or("projector_use_layernorm", true), bias = config.bool_or("projector_bias", true);
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string tower_prefix = weights.prefix_of("embeddings.patch_embedding.weight",
                                                      {"model.vision_tower.vision_model.", "model.vision_tower."});
   const std::string mlp = "model.multi_modal_projector.", decoder_prefix = "model.language_model.";

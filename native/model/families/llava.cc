@@ -156,7 +156,7 @@ void load_llava(Model& model, const Json& config, const LoadOptions& options) {
   const DecoderConfig decoder = llama_config(text_config);
   const bool tied = text_config.bool_or("tie_word_embeddings", false) || config.bool_or("tie_word_embeddings", false);
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string tower_prefix = weights.prefix_of(
       "embeddings.position_embedding.weight",
       {"vision_tower.vision_model.", "model.vision_tower.vision_model.", "vision_tower.", "model.vision_tower."});

@@ -22,7 +22,7 @@ void load_paligemma(Model& model, const Json& config, const LoadOptions& options
   DecoderConfig decoder = is_second ? gemma2_config(text_config) : gemma_config(text_config);
   decoder.view = PromptView::kPrompt;
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string tower_prefix = weights.prefix_of(
       "embeddings.position_embedding.weight",
       {"model.vision_tower.vision_model.", "vision_tower.vision_model.", "model.vision_tower.", "vision_tower."});

@@ -58,7 +58,7 @@ void load(Model& model, const Json& config, const LoadOptions& options, const Ge
   if (static_cast<int>(tower.deep_layers.size()) > decoder.n_layers)
     config.required_object("vision_config").refuse("deepstack_visual_indexes", "at most one for each decoder layer");
 
-  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress);
+  Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
   const std::string visual = weights.prefix_of("patch_embed.proj.weight", {"model.visual.", "visual."});
   const std::string prefix = weights.prefix_of("embed_tokens.weight", {"model.language_model.", "model."});
   const bool tied = config.bool_or("tie_word_embeddings", text_config.bool_or("tie_word_embeddings", false));
