@@ -142,6 +142,7 @@ std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int
 }
 
 std::unique_ptr<PackedMatrix> Weights::pixel_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
+  if (const std::string planes = name + ".planes"; has(planes)) return patch_matrix(planes, n, c, p);
   const HeldTensor held = take(name, {n, p * p * c}, blocks_as());
   const size_t size = element_size(held.tensor.dtype), row_bytes = static_cast<size_t>(p * p * c) * size;
   const auto* from = static_cast<const char*>(held.tensor.data);
