@@ -53,6 +53,7 @@
       "native/model/gguf/gemma3.cc",
       "native/model/gguf/idefics3.cc",
       "native/model/gguf/internvl.cc",
+      "native/model/gguf/lfm2_vl.cc",
       "native/model/gguf/llava.cc",
       "native/model/gguf/qwen_vl.cc",
       "native/model/gguf/registry.cc",

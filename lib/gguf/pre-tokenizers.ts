@@ -48,9 +48,10 @@ export const preTokenizers: ReadonlyMap<string, JsonObject> = new Map([
   ["llama-bpe", llama3],
   ["llama3", llama3],
   ["llama-v3", llama3],
+  ["lfm2", llama3],
   ["qwen2", qwen2],
   ["deepseek-r1-qwen", qwen2],
 ]);
 
 /** Those whose tokenizers write a first token unless the file says otherwise, and take whole words without merging. */
-export const llama3Names: ReadonlySet<string> = new Set(["llama-bpe", "llama3", "llama-v3"]);
+export const llama3Names: ReadonlySet<string> = new Set(["llama-bpe", "llama3", "llama-v3", "lfm2"]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <utility>
@@ -31,10 +32,12 @@ int64_t row_in_file(int64_t row, int64_t rows_per_head) {
   return head * rows_per_head + at % half * 2 + at / half;
 }
 
-// Leading ones say nothing in GGUF, whose dimensions run the other way: some converters leave them out.
-std::vector<int64_t> without_leading_ones(std::span<const int64_t> shape) {
-  while (shape.size() > 1 && shape.front() == 1) shape = shape.subspan(1);
-  return {shape.begin(), shape.end()};
+// Dimensions of one say nothing of the order of numbers: converters leave them out, such as the inputs of a
+// convolution that has one for each output.
+std::vector<int64_t> without_ones(std::span<const int64_t> shape) {
+  std::vector<int64_t> others;
+  std::copy_if(shape.begin(), shape.end(), std::back_inserter(others), [](int64_t n) { return n != 1; });
+  return others;
 }
 
 Tensor view_of(std::byte* data, DType dtype, std::span<const int64_t> shape) {
@@ -72,8 +75,7 @@ HeldTensor GgufTensors::look(std::string_view name, std::initializer_list<int64_
                 "tensor " + shown + " " + shown_shape({shape.begin(), shape.size()}) + " is missing in " + searched);
   }
   const std::span<const int64_t> wanted(shape.begin(), shape.size());
-  if (without_leading_ones(entry->shape) != without_leading_ones(wanted))
-    require_shape(where->name, entry->shape, shape, file->path());
+  if (without_ones(entry->shape) != without_ones(wanted)) require_shape(where->name, entry->shape, shape, file->path());
   const GgufTypeFacts& facts = *gguf_type_facts(static_cast<uint32_t>(entry->type));
   const std::string got =
       "tensor " + where->name + " in " + file->path() + " is " + facts.name + " " + shown_shape(entry->shape);

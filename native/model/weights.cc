@@ -167,6 +167,7 @@ std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int
 }
 
 std::unique_ptr<PackedMatrix> Weights::pixel_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {
+  if (const std::string planes = name + ".planes"; has(planes)) return patch_matrix(planes, n, c, p);
   const DType filed = look(name, {n, p * p * c}, blocks_as()).tensor.dtype;
   return packed(name, n, c * p * p, filed, Coarsest::kAsFiled, [&] {
     const HeldTensor held = files_.take(name, {n, p * p * c}, blocks_as());

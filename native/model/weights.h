@@ -60,7 +60,8 @@ class Weights {
                                         Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
-  // The same of pixels that come one after another, channels together: (n, p * p * c) in the file.
+  // The same of pixels that come one after another, channels together: (n, p * p * c) in the file; or of a convolution
+  // that was made of such a matrix, as name.planes.
   std::unique_ptr<PackedMatrix> pixel_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
   // A convolution of n columns on their own (n, 1, taps) as f32 (taps, n).
   DeviceArray column_taps(const std::string& name, int64_t n, int64_t taps);

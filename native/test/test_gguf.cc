@@ -317,7 +317,7 @@ TEST("gguf tensors: large ones are read by several threads, to the same bits") {
   }
 }
 
-TEST("gguf tensors: what a converter added is taken off, and leading ones are no other shape") {
+TEST("gguf tensors: what a converter added is taken off, and ones are no other shape") {
   const Folder folder("added");
   const float weights[] = {-0.75F, 1e-7F, 0.3F, 12.0F};
   std::string norm, halves;
@@ -339,7 +339,7 @@ TEST("gguf tensors: what a converter added is taken off, and leading ones are no
   CHECK_EQ(tensors.take("long", {2, 2}, DType::kF32).tensor.rank, 2);
   CHECK_EQ(tensors.take("long", {1, 1, 2, 2}, DType::kF32).tensor.rank, 4);
   CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("long", {4}, DType::kF32));
-  CHECK_THROWS(ErrorCode::kModelFormat, tensors.take("long", {2, 1, 2}, DType::kF32));
+  CHECK_EQ(tensors.take("long", {2, 1, 2}, DType::kF32).tensor.row_elements(), int64_t{2});
 }
 
 TEST("gguf files in parts: the tensors of all, and parts that do not belong together") {
@@ -450,6 +450,56 @@ TEST("gguf models: what files of Gemma 3 leave to be known") {
   const Json& rope = usual.required_object("rope_parameters");
   CHECK_EQ(rope.required_object("sliding_attention").required_number("rope_theta"), 10000.0);
   CHECK_THROWS(ErrorCode::kModelFormat, text_of(gemma3(7, {"<start_of_image>", "a", "b"})));
+}
+
+TEST("gguf models: KV heads for each layer, and what tells a published LFM2-VL from another") {
+  const Folder folder("lfm2");
+  const GgufFile mmproj(golden("lfm2-vl/mmproj-lfm2-vl-BF16.gguf"));
+  const auto described = [&](const std::function<void(W&)>& more) {
+    W writer;
+    writer.key("general.architecture", "lfm2").key("lfm2.block_count", 3u).key("lfm2.attention.head_count", 4u);
+    for (const char* key : {"embedding_length", "feed_forward_length"}) writer.key(std::string("lfm2.") + key, 32u);
+    writer.key("lfm2.context_length", 4096u).key("lfm2.shortconv.l_cache", 3u);
+    writer.array("tokenizer.ggml.tokens", W::kString, 1, W::text("a")).tensor("token_embd.weight", {8, 1}, kF32, 0);
+    more(writer);
+    return describe_gguf(GgufFile(folder.write("d.gguf", writer.file(std::string(32, '\0')))), mmproj).config;
+  };
+  const std::string key = "lfm2.attention.head_count_kv";
+  const auto listing = [&](const std::vector<int32_t>& heads) {
+    return [&key, heads](W& writer) {
+      std::string items;
+      for (int32_t n : heads) items += W::raw(n);
+      writer.array(key, W::kI32, heads.size(), items);
+    };
+  };
+  const Json config = described(listing({0, 2, 0}));
+  const Json& text = config.required_object("text_config");
+  CHECK_EQ(text.required_int("num_key_value_heads"), int64_t{2});
+  CHECK_EQ(text.required_int("conv_L_cache"), int64_t{3});
+  CHECK_EQ(text.required_int("intermediate_size"), int64_t{32});
+  CHECK(!text.bool_or("block_auto_adjust_ff_dim", true) && !text.bool_or("conv_bias", true));
+  const char* types[] = {"conv", "full_attention", "conv"};
+  for (size_t i = 0; i < 3; ++i)
+    CHECK_EQ(text.required_array("layer_types").array()[i].string(), std::string(types[i]));
+  CHECK_EQ(config.required_object("vision_config").required_int("num_patches"), int64_t{9});
+  CHECK(config.bool_or("projector_use_layernorm", false) && config.bool_or("projector_bias", false));
+  // One number is every layer's.
+  const Json all = described([&](W& writer) { writer.key(key, 2u); }).required_object("text_config");
+  CHECK_EQ(all.required_array("layer_types").array()[0].string(), std::string("full_attention"));
+
+  const std::vector<int32_t> lies[] = {{0, 2}, {0, 2, 0, 2}, {}, {0, 0, 0}, {0, 2, 4}, {0, 2, -2}, {0, 1 << 30, 0}};
+  for (const std::vector<int32_t>& heads : lies) {
+    CHECK_THROWS(ErrorCode::kModelFormat, described(listing(heads)));
+    const std::string message = message_of([&] { described(listing(heads)); });
+    if (message.find(key) == std::string::npos) fail(__FILE__, __LINE__, message);
+  }
+  CHECK_THROWS(ErrorCode::kModelFormat, described([&](W& writer) {
+                 writer.array(key, W::kString, 3, W::text("a") + W::text("b") + W::text(""));
+               }));
+  CHECK_THROWS(ErrorCode::kModelUnsupported, described([&](W& writer) {
+                 listing({0, 2, 0})(writer);
+                 writer.key("lfm2.attention.sliding_window", 512u);
+               }));
 }
 
 TEST("gguf models: LLaVA-1.6 without pairs of sides, and InternViT of another kind") {

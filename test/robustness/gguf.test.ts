@@ -11,16 +11,20 @@ const scratch = mkdtempSync(join(tmpdir(), "fovea-gguf-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 let copies = 0;
-/** A copy of a tiny LLaVA in GGUF, changed. */
-function copy(change: (folder: string) => void = () => {}): string {
+/** A copy of a tiny LLaVA in GGUF, or of another model, changed. */
+function copy(change: (folder: string) => void = () => {}, model = "llava"): string {
   const folder = join(scratch, String(copies++));
-  cpSync(fileURLToPath(new URL("../golden/gguf/llava", import.meta.url)), folder, { recursive: true });
+  cpSync(fileURLToPath(new URL(`../golden/gguf/${model}`, import.meta.url)), folder, { recursive: true });
   change(folder);
   return folder;
 }
 
 const decoder = "llava-F32.gguf";
 const mmproj = "mmproj-llava-F32.gguf";
+const lfm2 = "lfm2-vl-BF16.gguf";
+
+/** Numbers as a list of 32 bits each. */
+const list = (...numbers: number[]) => Buffer.from(Int32Array.from(numbers).buffer).toString("latin1");
 
 /** Replaces bytes of a file, all places alike. */
 const replace = (name: string, from: string, to: string) => (folder: string) => {
@@ -95,6 +99,38 @@ describe("loadModel() of GGUF files refuses", () => {
     const got = await refusal(loadModel(copy(change), options));
     expect(got.message).toMatch(message);
     expect(got.code, got.message).toBe(code);
+  });
+
+  it.each<[string, (folder: string) => void, RegExp]>([
+    [
+      "a convolution that is missing",
+      replace(lfm2, "blk.3.shortconv.conv", "blk.3.shortconv.conx"),
+      /blk\.3\.shortconv\.conv/,
+    ],
+    ["a last norm that is missing", replace(lfm2, "token_embd_norm", "token_embd_nxrm"), /token_embd_norm/],
+    [
+      "a layer that attends among those that convolve",
+      replace(lfm2, list(0, 0, 2, 0, 2, 0), list(0, 2, 2, 0, 2, 0)),
+      /blk\.1\.attn_q\.weight/,
+    ],
+    [
+      "heads that differ",
+      replace(lfm2, list(0, 0, 2, 0, 2, 0), list(0, 0, 2, 0, 4, 0)),
+      /head_count_kv.*the same, or 0/,
+    ],
+    ["endless taps", replace(lfm2, "l_cache\x04\0\0\0\x03", "l_cache\x04\0\0\0\xff"), /conv_L_cache/],
+    ["no table of positions", replace(`mmproj-${lfm2}`, "v.position_embd", "v.position_embx"), /v\.position_embd/],
+    ["no projector", replace(`mmproj-${lfm2}`, "mm.1.weight", "mm.9.weight"), /mm\.1\.weight/],
+    ["half of a norm", replace(`mmproj-${lfm2}`, "mm.input_norm.bias", "mm.input_norx.bias"), /mm\.input_norm\.bias/],
+    [
+      "endless squares",
+      replace(`mmproj-${lfm2}`, "scale_factor\x04\0\0\0\x02", "scale_factor\x04\0\0\0\x80"),
+      /downsample_factor/,
+    ],
+  ])("an LFM2-VL with %s", async (_, change, message) => {
+    const got = await refusal(loadModel(copy(change, "lfm2-vl")));
+    expect(got.message).toMatch(message);
+    expect(got.code, got.message).toBe("ERR_FOVEA_MODEL_FORMAT");
   });
 
   it("a folder of safetensors with an mmproj", async () => {

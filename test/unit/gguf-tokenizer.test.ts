@@ -31,13 +31,17 @@ const tokenizerOf = (decoder: JsonObject, config: JsonObject = {}): Promise<Toke
   loadTokenizer(described(decoder, config));
 
 describe("byte-level vocabularies", () => {
-  it.each(Object.entries(bpe.ids))("cut words as %s does", async (pre, ids) => {
-    const tokenizer = await tokenizerOf({ ...bpe.metadata, "tokenizer.ggml.pre": pre });
-    for (const [i, sentence] of recording.sentences.entries()) {
-      expect(tokenizer.encode(sentence, { addSpecialTokens: false }), JSON.stringify(sentence)).toEqual(ids[i]);
-      expect(tokenizer.decode(ids[i] as number[], { skipSpecialTokens: false })).toBe(sentence);
-    }
-  });
+  // LFM2's way is Llama 3's.
+  it.each([...Object.entries(bpe.ids), ["lfm2", bpe.ids["llama-bpe"]] as const])(
+    "cut words as %s does",
+    async (pre, ids) => {
+      const tokenizer = await tokenizerOf({ ...bpe.metadata, "tokenizer.ggml.pre": pre });
+      for (const [i, sentence] of recording.sentences.entries()) {
+        expect(tokenizer.encode(sentence, { addSpecialTokens: false }), JSON.stringify(sentence)).toEqual(ids?.[i]);
+        expect(tokenizer.decode(ids?.[i] as number[], { skipSpecialTokens: false })).toBe(sentence);
+      }
+    },
+  );
 
   it("have special tokens, and write the first and the last one where the file says so", async () => {
     const metadata = { ...bpe.metadata, "tokenizer.ggml.pre": "smollm" };
@@ -52,9 +56,11 @@ describe("byte-level vocabularies", () => {
     const both = await tokenizerOf({ ...metadata, [bosKey]: true, "tokenizer.ggml.add_eos_token": true });
     expect(both.encode("cat")).toEqual([bos, ...bare, eos]);
     // Llama 3 writes it unless the file says otherwise.
-    const llama3 = { ...metadata, "tokenizer.ggml.pre": "llama-bpe" };
-    expect((await tokenizerOf(llama3)).encode("cat")[0]).toBe(bos);
-    expect((await tokenizerOf({ ...llama3, [bosKey]: false })).encode("cat")[0]).not.toBe(bos);
+    for (const pre of ["llama-bpe", "lfm2"]) {
+      const llama3 = { ...metadata, "tokenizer.ggml.pre": pre };
+      expect((await tokenizerOf(llama3)).encode("cat")[0]).toBe(bos);
+      expect((await tokenizerOf({ ...llama3, [bosKey]: false })).encode("cat")[0]).not.toBe(bos);
+    }
   });
 
   it("know every way of cutting that they claim to", () => {
@@ -193,6 +199,25 @@ describe("templates and pictures", () => {
       (await loadImagePreprocessor(described(spm.metadata, config, { ...mmproj, ...change }))).placeholder(480, 40);
     expect(await tilesOf({})).toEqual(["<img>", ...Array(13).fill(9), "</img>"]);
     expect(await tilesOf({ "clip.vision.preproc_max_tiles": 4 })).toEqual(["<img>", ...Array(5).fill(9), "</img>"]);
+  });
+
+  it("LFM2-VL's are those of the published models, of which files say nothing", async () => {
+    const config = { model_type: "lfm2_vl", downsample_factor: 2 };
+    const half = [0.5, 0.5, 0.5];
+    const mmproj = { "clip.vision.patch_size": 16, "clip.vision.image_mean": half, "clip.vision.image_std": half };
+    const folder = described(spm.metadata, config, mmproj);
+    const images = await loadImagePreprocessor(folder);
+    const rows = (width: number, height: number) =>
+      images.placeholder(width, height).filter((part) => typeof part === "number");
+    expect(rows(32, 32)).toEqual([64]);
+    expect(rows(720, 720)).toEqual([256]);
+    expect(rows(736, 736)).toEqual([256, 256, 256, 256, 256]);
+    expect(rows(10_000, 1000)).toHaveLength(11);
+    const template = await loadChatTemplate(folder);
+    const content = [{ type: "image" as const }, { type: "text" as const, text: "What?" }];
+    expect(template.render([{ role: "user", content }])).toBe(
+      "<s><|im_start|>user\n<image>What?<|im_end|>\n<|im_start|>assistant\n",
+    );
   });
 
   it("older files of Idefics3 have no size: four tiles", async () => {

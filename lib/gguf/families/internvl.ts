@@ -1,4 +1,5 @@
 import { isRecord } from "../../is-record.js";
+import { chatml } from "../chatml.js";
 import type { GgufFamily } from "../gguf-family.js";
 
 /** InternVL2.5 and InternVL3. Where the file says nothing of it, as many tiles as the published models make. */
@@ -20,16 +21,6 @@ export const internvl: GgufFamily = {
   },
   // Files are converted from the authors' own layout, whose template leaves pictures to their code: one before each
   // of their lines, in turns as the decoder knows them.
-  chatTemplate: () =>
-    [
-      "{% for message in messages %}",
-      "{{ '<|im_start|>' + message['role'] + '\\n' }}",
-      "{% if message['content'] is string %}{{ message['content'] }}",
-      "{% else %}{% for part in message['content'] %}",
-      "{{ '<IMG_CONTEXT>\\n' if part['type'] == 'image' else part['text'] }}{% endfor %}{% endif %}",
-      "{{ '<|im_end|>\\n' }}",
-      "{% endfor %}",
-      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-    ].join(""),
+  chatTemplate: () => chatml("<IMG_CONTEXT>\n"),
   turnEnds: ["<|im_end|>"],
 };

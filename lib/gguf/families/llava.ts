@@ -1,5 +1,6 @@
 import { FoveaError } from "../../errors.js";
 import type { JsonObject } from "../../hub/model-file.js";
+import { chatml } from "../chatml.js";
 import type { GgufFamily } from "../gguf-family.js";
 
 /** A chat template of turns: what stands before and behind each one's text, by the role that speaks. */
@@ -33,13 +34,6 @@ const mistral = turns(
   "",
 );
 
-/** LLaVA-1.6 with Yi. */
-const chatml = turns(
-  { system: "<|im_start|>system\n", user: "<|im_start|>user\n", assistant: "<|im_start|>assistant\n" },
-  { system: "<|im_end|>\n", user: "<|im_end|>\n", assistant: "<|im_end|>\n" },
-  "<|im_start|>assistant\n",
-);
-
 /** What preprocessor_config.json of both would hold. */
 function preprocessor(mmproj: JsonObject): JsonObject {
   const side = mmproj["clip.vision.image_size"];
@@ -71,7 +65,7 @@ export const llavaNext: GgufFamily = {
   chatTemplate(own) {
     if (own === undefined) return vicuna;
     if (own.includes("[INST]")) return mistral;
-    if (own.includes("<|im_start|>")) return chatml;
+    if (own.includes("<|im_start|>")) return chatml("<image>\n"); // with Yi
     throw new FoveaError(
       "ERR_FOVEA_MODEL_UNSUPPORTED",
       "The GGUF file's chat template knows no images, and is of none of the decoders that LLaVA-1.6 was published with. " +

@@ -41,7 +41,7 @@ void load_lfm2_vl(Model& model, const Json& config, const LoadOptions& options) 
   const bool has_norm = config.bool_or("projector_use_layernorm", true), bias = config.bool_or("projector_bias", true);
 
   Weights weights(*model.ops, *model.files, options.dtype, options.on_progress, model.packed_cache.get());
-  const std::string tower_prefix = weights.prefix_of("embeddings.patch_embedding.weight",
+  const std::string tower_prefix = weights.prefix_of("embeddings.position_embedding.weight",
                                                      {"model.vision_tower.vision_model.", "model.vision_tower."});
   const std::string mlp = "model.multi_modal_projector.", decoder_prefix = "model.language_model.";
   model.tower = std::make_unique<ClipTower>(*model.ops, tower, clip_weights(weights, tower, tower_prefix));

@@ -9,6 +9,13 @@ bool is_gguf_ffn_swapped(const GgufFile& mmproj, const std::string& layer, int64
   return down != nullptr && down->shape.back() == d_model;
 }
 
+int64_t gguf_rows(const GgufFile& mmproj, const std::string& name) {
+  const GgufEntry* entry = mmproj.entry(name);
+  if (entry == nullptr || entry->shape.size() != 2)
+    throw Error(ErrorCode::kModelFormat, mmproj.path() + ": the matrix " + name + " is missing");
+  return entry->shape[0];
+}
+
 ConfigBuilder describe_clip_vision(const GgufFile& mmproj, const std::string& prefix, GgufNames& names) {
   const Json& metadata = mmproj.metadata();
   const int64_t n_layers = bounded(metadata, "clip.vision.block_count", 0, 1, kMaxLayers);

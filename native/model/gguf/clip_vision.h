@@ -17,4 +17,7 @@ ConfigBuilder describe_clip_vision(const GgufFile& mmproj, const std::string& pr
 // wrote them. llama.cpp tells by the shape of what is called down, and so must whoever reads the same files.
 bool is_gguf_ffn_swapped(const GgufFile& mmproj, const std::string& layer, int64_t d_model);
 
+// Rows of a matrix of the mmproj. Throws kModelFormat where there is none.
+int64_t gguf_rows(const GgufFile& mmproj, const std::string& name);
+
 }  // namespace fovea

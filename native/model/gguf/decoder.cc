@@ -44,6 +44,28 @@ std::string text_config_of(const GgufFile& file) { return file.path() + ": text_
 
 }  // namespace
 
+std::vector<int64_t> gguf_kv_heads(const GgufFile& file, const GgufArchitecture& of) {
+  const Json& metadata = file.metadata();
+  const std::string prefix = of.name + std::string("."), key = prefix + "attention.head_count_kv";
+  const int64_t n_layers = bounded(metadata, prefix + "block_count", 0, 1, kMaxLayers);
+  const Json* listed = metadata.get(key);
+  if (listed == nullptr || !listed->is_array()) {
+    const int64_t n_heads = bounded(metadata, prefix + "attention.head_count", 0, 1, kMaxHeads);
+    return std::vector<int64_t>(static_cast<size_t>(n_layers), bounded(metadata, key, n_heads, 1, kMaxHeads));
+  }
+  std::vector<int64_t> heads;
+  int64_t most = 0;
+  for (const Json& item : listed->array()) {
+    heads.push_back(item.integer().value_or(-1));
+    most = std::max(most, heads.back());
+  }
+  const auto fits = [&](int64_t n) { return n == 0 || n == most; };
+  if (std::ssize(heads) != n_layers || most < 1 || most > kMaxHeads || !std::all_of(heads.begin(), heads.end(), fits))
+    metadata.refuse(key, "a number from 1 to " + std::to_string(kMaxHeads) + ", or one for each of " +
+                             std::to_string(n_layers) + " layers: the same, or 0 where a layer does not attend");
+  return heads;
+}
+
 Json gguf_rope_parameters(const GgufFile& file, const GgufArchitecture& of) {
   const Json& metadata = file.metadata();
   const std::string key = of.name + std::string(".rope.");
@@ -89,7 +111,8 @@ GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& 
     throw Error(ErrorCode::kModelFormat, file.path() + ": tensor " + kEmbedding + " (vocabulary, width) is missing");
   const int64_t n_layers = bounded(metadata, key("block_count"), 0, 1, kMaxLayers);
   const int64_t n_heads = bounded(metadata, key("attention.head_count"), 0, 1, kMaxHeads);
-  const int64_t n_kv_heads = bounded(metadata, key("attention.head_count_kv"), n_heads, 1, kMaxHeads);
+  const std::vector<int64_t> kv_heads = gguf_kv_heads(file, of);
+  const int64_t n_kv_heads = *std::max_element(kv_heads.begin(), kv_heads.end());
   const auto has = [&](const char* name) { return file.entry(name) != nullptr; };
 
   ConfigBuilder config(text_config_of(file), false);

@@ -1,7 +1,9 @@
 // The decoder of a GGUF file as a text_config and names of tensors.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "io/gguf.h"
 #include "io/gguf_tensors.h"
@@ -32,6 +34,10 @@ struct GgufDecoder {
 // Throws kModelUnsupported for another architecture, and kModelFormat.
 GgufDecoder describe_gguf_decoder(const GgufFile& file, const GgufArchitecture& of, const std::string& prefix,
                                   const std::string& head_name, GgufNames& names);
+
+// KV heads of each layer: of those that attend, the same number; 0 of those that do something else.
+// Throws kModelFormat.
+std::vector<int64_t> gguf_kv_heads(const GgufFile& file, const GgufArchitecture& of);
 
 // The rope_parameters of the text_config.
 Json gguf_rope_parameters(const GgufFile& file, const GgufArchitecture& of);

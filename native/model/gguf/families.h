@@ -17,6 +17,9 @@ GgufModel describe_gguf_gemma3(const GgufFile& decoder, const GgufFile& mmproj);
 // Projectors "internvl": InternVL2.5 and InternVL3 with Qwen2 or Llama. Throws as describe_gguf.
 GgufModel describe_gguf_internvl(const GgufFile& decoder, const GgufFile& mmproj);
 
+// Projectors "lfm2": LFM2-VL and LFM2.5-VL. Throws as describe_gguf.
+GgufModel describe_gguf_lfm2_vl(const GgufFile& decoder, const GgufFile& mmproj);
+
 // Projectors "qwen2vl_merger", "qwen2.5vl_merger" and "qwen3vl_merger": Qwen2-VL, Qwen2.5-VL and Qwen3-VL. Throw as
 // describe_gguf.
 GgufModel describe_gguf_qwen2_vl(const GgufFile& decoder, const GgufFile& mmproj);

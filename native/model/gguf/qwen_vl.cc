@@ -16,14 +16,6 @@ constexpr int64_t kTokensPerSecond = 2;    // of every published Qwen2.5-VL; lla
 constexpr int64_t kFold = 2, kFrames = 2;  // and these
 constexpr const char* kPatch = "v.patch_embd.weight";
 
-// Rows of a matrix of the mmproj.
-int64_t rows_of(const GgufFile& mmproj, const std::string& name) {
-  const GgufEntry* entry = mmproj.entry(name);
-  if (entry == nullptr || entry->shape.size() != 2)
-    throw Error(ErrorCode::kModelFormat, mmproj.path() + ": the matrix " + name + " is missing");
-  return entry->shape[0];
-}
-
 // How towers name what all have.
 struct Spelling {
   bool gated;             // an FFN of three matrices
@@ -95,7 +87,8 @@ GgufModel describe_gguf_qwen2_vl(const GgufFile& decoder, const GgufFile& mmproj
   vision.set("embed_dim", d_model);
   // feed_forward_length is another number in these files: the width of the decoder.
   const std::string layer = "v.blk.0.";
-  const int64_t d_ff = std::max(rows_of(mmproj, layer + "ffn_up.weight"), rows_of(mmproj, layer + "ffn_down.weight"));
+  const int64_t d_ff =
+      std::max(gguf_rows(mmproj, layer + "ffn_up.weight"), gguf_rows(mmproj, layer + "ffn_down.weight"));
   vision.set("mlp_ratio", d_ff / d_model);
   return complete(decoder, mmproj, {"qwen2vl", "qwen2_vl_text", false, "<|image_pad|>"}, "qwen2_vl", std::move(vision),
                   std::move(names));
@@ -106,7 +99,7 @@ GgufModel describe_gguf_qwen2_5_vl(const GgufFile& decoder, const GgufFile& mmpr
   GgufNames names;
   ConfigBuilder vision = describe_tower(mmproj, kQwen25, names);
   vision.copy_int("hidden_size", metadata, "clip.vision.embedding_length");
-  vision.set("intermediate_size", rows_of(mmproj, "v.blk.0.ffn_up.weight"));
+  vision.set("intermediate_size", gguf_rows(mmproj, "v.blk.0.ffn_up.weight"));
   vision.set("window_size", metadata.int_or("clip.vision.window_size", kUsualWindow));
   vision.set("tokens_per_second", kTokensPerSecond);
   // Every so many layers one sees the whole picture.
@@ -126,7 +119,7 @@ GgufModel describe_gguf_qwen3_vl(const GgufFile& decoder, const GgufFile& mmproj
   ConfigBuilder vision = describe_tower(mmproj, kQwen3, names);
   vision.copy_int("hidden_size", metadata, "clip.vision.embedding_length");
   vision.copy_int("intermediate_size", metadata, "clip.vision.feed_forward_length");
-  vision.set("num_position_embeddings", rows_of(mmproj, positions));
+  vision.set("num_position_embeddings", gguf_rows(mmproj, positions));
   names[tower + "pos_embed.weight"] = {positions};
   names[tower + "patch_embed.proj.bias"] = {"v.patch_embd.bias"};
   // A flag for each layer; those that give features to the decoder have a merger by their own number.

@@ -14,6 +14,7 @@ const std::map<std::string, Describe>& projectors() {
       {"gemma3", describe_gguf_gemma3},
       {"idefics3", describe_gguf_idefics3},
       {"internvl", describe_gguf_internvl},
+      {"lfm2", describe_gguf_lfm2_vl},
       {"mlp", describe_gguf_llava},
       {"qwen2.5vl_merger", describe_gguf_qwen2_5_vl},
       {"qwen2vl_merger", describe_gguf_qwen2_vl},

@@ -7,6 +7,7 @@ those blocks. blocks.bin has blocks of random bytes of each type, tokenizers.jso
 
 import json
 import shutil
+import sys
 
 import gguf
 import numpy as np
@@ -437,6 +438,57 @@ def write_llava_next():
     finish(mmproj)
 
 
+def write_lfm2_vl(name):
+    """Layers that convolve have no KV heads; the patches' matrix of pixels becomes a convolution.
+
+    The converter has no case for biases of convolutions, which no published model has: lfm2-5-vl's are written as others.
+    """
+    source, target = GOLDEN / "lfm2_vl" / name, FOLDER / name
+    config = transformers.AutoConfig.from_pretrained(source)
+    text, vision = config.text_config, config.vision_config
+    images = json.loads((source / "preprocessor_config.json").read_text())
+    tensors = {key.removeprefix("model."): tensor for key, tensor in load_file(source / "model.safetensors").items()}
+    target.mkdir(parents=True)
+    decoder = gguf.GGUFWriter(target / f"{name}-BF16.gguf", "lfm2")
+    decoder.add_block_count(text.num_hidden_layers)
+    decoder.add_context_length(text.max_position_embeddings)
+    decoder.add_embedding_length(text.hidden_size)
+    decoder.add_feed_forward_length(len(tensors["language_model.layers.0.feed_forward.w1.weight"]))
+    decoder.add_head_count(text.num_attention_heads)
+    decoder.add_head_count_kv([0 if kind == "conv" else text.num_key_value_heads for kind in text.layer_types])
+    decoder.add_layer_norm_rms_eps(text.norm_eps)
+    decoder.add_rope_freq_base(text.rope_parameters["rope_theta"])
+    decoder.add_vocab_size(text.vocab_size)
+    decoder.add_shortconv_l_cache(text.conv_L_cache)
+    bpe_tokenizer(decoder, source, "lfm2")
+    mmproj = gguf.GGUFWriter(target / f"mmproj-{name}-BF16.gguf", "clip")
+    vision.image_size = 256  # whatever the size of pictures is
+    vision_metadata(mmproj, vision, vision.num_hidden_layers, images["image_mean"], images["image_std"])
+    mmproj.add_clip_projector_type(gguf.VisionProjectorType.LFM2)
+    mmproj.add_vision_projector_scale_factor(config.downsample_factor)
+    mmproj.add_vision_use_gelu(True)
+    for key, tensor in sorted(tensors.items()):
+        if key.startswith(("language_model.", "lm_head")):
+            inner = key.replace("language_model.", "model.")
+            if "conv.conv.weight" in key:
+                tensor = tensor.squeeze(1)
+            there = decoder_name(inner, text.num_hidden_layers, gguf.MODEL_ARCH.LFM2)
+            plain(decoder, there, tensor, Q.F32 if "conv.conv" in key else Q.BF16)
+            continue
+        if "patch_embedding.weight" in key:
+            tensor = tensor.reshape(len(tensor), vision.patch_size, vision.patch_size, 3).permute(0, 3, 1, 2).contiguous()
+        key = key.replace("vision_tower.", "vision_tower.vision_model.")
+        there = vision_name(key, 4, False) if key.startswith("vision_tower.") else projector_name(key)
+        plain(mmproj, there, tensor, Q.F32 if "embeddings" in key else Q.BF16)
+    finish(decoder)
+    finish(mmproj)
+
+
+def projector_name(name):
+    """gguf-py's own name for a tensor of a projector that has a number for each of its parts."""
+    return gguf.get_tensor_name_map(gguf.MODEL_ARCH.MMPROJ, 4).get_name(name, try_suffixes=(".weight", ".bias"))
+
+
 def random_blocks(kind, rows, columns, size, rng):
     """Blocks of random integers whose scales bring the numbers to about `size`."""
     block, n_bytes = gguf.GGML_QUANT_SIZES[kind]
@@ -623,16 +675,30 @@ def spm_case(text):
             "text": [spm.decode(spm.encode(s)) for s in plain_text]}  # fmt: skip
 
 
+# By folder of test/golden/gguf.
+MODELS = {
+    "llava": lambda: write_llava(GOLDEN / "variants" / "f32-untied-gqa4", FOLDER / "llava", Q.F32),
+    "smolvlm": write_smolvlm,
+    "qwen2_vl": lambda: write_qwen("qwen2_vl"),
+    "qwen2_5_vl": lambda: write_qwen("qwen2_5_vl"),
+    "qwen3_vl": lambda: write_qwen("qwen3_vl"),
+    "gemma3": write_gemma3,
+    "internvl": write_internvl,
+    "llava-next": write_llava_next,
+    "lfm2-vl": lambda: write_lfm2_vl("lfm2-vl"),
+    "lfm2-5-vl": lambda: write_lfm2_vl("lfm2-5-vl"),
+}
+
+
 def main():
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    write_llava(GOLDEN / "variants" / "f32-untied-gqa4", FOLDER / "llava", Q.F32)
-    write_smolvlm()
-    write_qwen("qwen2_vl")
-    write_qwen("qwen2_5_vl")
-    write_qwen("qwen3_vl")
-    write_gemma3()
-    write_internvl()
-    write_llava_next()
+    """Everything, or the folders that are named."""
+    wanted = sys.argv[1:]
+    for folder in [FOLDER / name for name in wanted] or [FOLDER]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in wanted or MODELS:
+        MODELS[name]()
+    if wanted:
+        return
     golden = GoldenWriter(FOLDER, "golden")
     write_quantised(golden)
     golden.write({"gguf": gguf.GGUFWriter.__module__})
