@@ -80,8 +80,8 @@ class Packer:
 class Batches(Dataset):
     """A map from batch number to batch."""
 
-    def __init__(self, tokenizer: Tokenizer, size: int, seed: int, warm_up: int, rank: int = 0):
-        self.packer = Packer(tokenizer)
+    def __init__(self, packer: Packer, size: int, seed: int, warm_up: int, rank: int = 0):
+        self.packer = packer
         self.size, self.seed, self.warm_up, self.rank = size, seed, warm_up, rank
 
     def kept(self, number: int) -> int:
@@ -105,6 +105,21 @@ class Batches(Dataset):
         sequence = self.packer.pack(questions, places, kept if compact else VISUAL_ROWS)
         parts, facts = patch_facts(scene)
         return np.array(scene.image, np.uint8), facts, rows, parts, sequence, questions
+
+
+class Crowds(Dataset):
+    """Batches for the tower alone: mostly crowded scenes with words of random letters, and what their patches show."""
+
+    def __init__(self, size: int, seed: int, rank: int = 0):
+        self.size, self.seed, self.rank = size, seed, rank
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        rng = random.Random(f"crowds/{self.seed}/{number}/{self.rank}")
+        scenes = [make_scene(rng, crowded=rng.random() < 0.8, signs=rng.randint(0, 2)) for _ in range(self.size)]
+        return {
+            "pixels": torch.from_numpy(np.stack([np.array(scene.image, np.uint8) for scene in scenes])),
+            "facts": torch.from_numpy(np.stack([patch_facts(scene)[1] for scene in scenes])),
+        }
 
 
 def collate(samples: list[tuple]) -> dict[str, Tensor]:

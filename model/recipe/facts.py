@@ -23,8 +23,8 @@ MOST_PARTS = 40
 def patch_parts(owner: np.ndarray) -> np.ndarray:
     """(SIZE, SIZE) part numbers -> (GRID * GRID,): the commonest part of a patch, 0 where little is covered."""
     patches = owner.reshape(GRID, PATCH, GRID, PATCH).transpose(0, 2, 1, 3).reshape(GRID * GRID, PATCH * PATCH)
-    areas = np.zeros((GRID * GRID, MOST_PARTS), np.int32)
-    np.add.at(areas, (np.arange(GRID * GRID)[:, None], patches), 1)
+    place = patches + np.arange(GRID * GRID)[:, None] * MOST_PARTS
+    areas = np.bincount(place.ravel(), minlength=GRID * GRID * MOST_PARTS).reshape(-1, MOST_PARTS)
     areas[:, 0] = 0
     return np.where(areas.sum(1) > PATCH * PATCH * COVERED, areas.argmax(1), 0)
 

@@ -25,8 +25,14 @@ class Teacher:
         self.words = torch.tensor(words, device=device)
 
     def losses(self, student: Student, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses by name, and for every learned token whether the model would have said it."""
+        """Losses by name, and for every learned token whether the model would have said it; of a batch without
+        questions, for every patch of an object or letter whether it is named."""
         seen = student.see(batch["pixels"])
+        if "ids" not in batch:
+            told, labels = student.facts_head(seen), batch["facts"][..., 0]
+            loss = facts_loss(told, batch["facts"])
+            named = told[..., : FACTS["label"]].argmax(-1) == labels
+            return {"facts": loss, "total": loss}, named[labels > 0]
         visual = student.project(seen, batch["rows"])
         decoded = student.read(visual, batch, self.first)
         learned = batch["labels"][:, 1:] != IGNORED

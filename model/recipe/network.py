@@ -10,11 +10,13 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from classes import HERE
 from facts import FACTS
+from lean import QuickGelu
 
 PUBLISHED = HERE.parent / "fovea-mini"
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-ATTENTION = "sdpa"
+ATTENTION = "lean"
+UNSEEN = -1e9  # an attention logit of what a row does not see
 AIMING_LAYERS = (3, 4, 5)  # decoder layers two of whose heads are shown where to look
 
 
@@ -28,6 +30,8 @@ class Student(nn.Module):
         # The norm, because the tower's last layer has none of its own and some of its values are large.
         norm, head = nn.LayerNorm(width, elementwise_affine=False), nn.Linear(width, sum(FACTS.values()))
         self.facts_head = nn.Sequential(norm, head)
+        for layer in llava.model.vision_tower.encoder.layers:
+            layer.mlp.activation_fn = QuickGelu()
         self.attended: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
         for i in AIMING_LAYERS:
             attention = llava.model.language_model.layers[i].self_attn
@@ -83,7 +87,7 @@ def block_mask(blocks: Tensor) -> Tensor:
     n_rows = blocks.shape[1]
     row = torch.arange(n_rows, device=blocks.device)
     seen = (row[:, None] >= row) & ((blocks[:, None] == blocks[..., None]) | (blocks[:, None] == 0))
-    return torch.zeros(seen.shape, device=blocks.device).masked_fill(~seen, torch.finfo(torch.float32).min)[:, None]
+    return torch.zeros(seen.shape, device=blocks.device).masked_fill(~seen, UNSEEN)[:, None]
 
 
 def load_student(vocab: int, folder: Path | None = None) -> Student:

@@ -88,7 +88,8 @@ def photo_crop(rng: random.Random) -> Image.Image:
 
 def pattern(rng: random.Random) -> np.ndarray:
     """(SIZE, SIZE) of -1 to 1: stripes, checks or dots, turned and scaled at random."""
-    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    x = np.arange(SIZE, dtype=np.float32)
+    y = x[:, None]
     angle, period = rng.uniform(0, np.pi), rng.uniform(10, 40)
     u = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period)
     v = np.sin((y * np.cos(angle) - x * np.sin(angle)) * 2 * np.pi / period)
@@ -101,29 +102,29 @@ def empty_scene(rng: random.Random) -> Scene:
     if photo_paths() and rng.random() < 0.1:
         return Scene(photo_crop(rng), None, owner)
     name = rng.choice(list(COLORS))
-    base = np.array(COLORS[name], float) + np.array([rng.uniform(-18, 18) for _ in range(3)])
-    pixels = np.broadcast_to(base, (SIZE, SIZE, 3)).copy()
+    base = np.array(COLORS[name], np.float32) + np.array([rng.uniform(-18, 18) for _ in range(3)], np.float32)
+    shade = np.zeros((SIZE, SIZE), np.float32)  # what is added to all three channels
     if rng.random() < 0.4:
-        y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
-        pixels += ((x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)) * 30)[..., None]
+        along = np.arange(SIZE, dtype=np.float32) / SIZE * 30
+        shade += along * np.float32(rng.uniform(-1, 1)) + along[:, None] * np.float32(rng.uniform(-1, 1))
     if rng.random() < 0.2:
-        pixels += (pattern(rng) * rng.uniform(5, 16))[..., None]
+        shade += pattern(rng) * np.float32(rng.uniform(5, 16))
+    pixels = base + shade[..., None]
     if rng.random() < 0.4:
         noise = np.random.default_rng(rng.getrandbits(32))
-        grain = noise.normal(0, rng.uniform(2, 12), (SIZE // 4, SIZE // 4, 3))
-        pixels += grain.repeat(4, 0).repeat(4, 1)
-    return Scene(Image.fromarray(pixels.clip(0, 255).astype("uint8")), name, owner)
+        grain = noise.normal(0, rng.uniform(2, 12), (SIZE // 4, SIZE // 4, 3)).astype(np.float32)
+        pixels.reshape(SIZE // 4, 4, SIZE // 4, 4, 3)[:] += grain[:, None, :, None]
+    return Scene(Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8)), name, owner)
 
 
-def random_word(rng: random.Random) -> str:
-    if rng.random() < 0.7:
+def random_word(rng: random.Random, english: float = 0.7) -> str:
+    if rng.random() < english:
         return rng.choice(WORDS).upper()
     return "".join(rng.choice(LETTERS) for _ in range(rng.randint(3, 6)))
 
 
-def add_sign(scene: Scene, rng: random.Random) -> None:
+def add_sign(scene: Scene, rng: random.Random, word: str) -> None:
     """Prints a word on a plate, letter by letter, so that every letter's place is known; too long a word is dropped."""
-    word = random_word(rng)
     face = font(rng.choice(FACES), rng.randint(20, 44))
     gap = rng.randint(1, 4)
     draw = ImageDraw.Draw(scene.image)
@@ -164,7 +165,7 @@ def vary(picture: Image.Image, rng: random.Random, size: int) -> Image.Image:
     if rng.random() < 0.5:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if rng.random() < 0.4:
-        picture = picture.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=False)
+        picture = picture.rotate(rng.uniform(-20, 20), Image.Resampling.BILINEAR)
     picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     if rng.random() < 0.4:
         pixels = np.asarray(picture).astype(float)
@@ -209,7 +210,7 @@ def add_thing(
     picture = vary(tinted(drawn, tint) if tint else drawn, rng, size)
     pixels = np.asarray(picture)
     opaque = pixels[..., 3] > 60
-    if contrast(pixels, np.asarray(scene.image)[y : y + size, x : x + size], opaque) < LEAST_CONTRAST:
+    if contrast(pixels, np.asarray(scene.image.crop((x, y, x + size, y + size))), opaque) < LEAST_CONTRAST:
         return
     scene.image.paste(picture, (x, y), picture)
     part = scene.new_part(1 + INDEX[name])
@@ -235,11 +236,16 @@ def make_scene(
     crowded: bool = False,
     tinting: str = "some",
     most: int = 6,
+    signs: int | None = None,
 ) -> Scene:
-    """1 to `most` objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat."""
+    """1 to `most` objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat. `signs` of random
+    letters, or in four scenes of ten one with a word."""
     scene = empty_scene(rng)
-    if rng.random() < 0.4:
-        add_sign(scene, rng)
+    if signs is not None:
+        for _ in range(signs):
+            add_sign(scene, rng, random_word(rng, english=0))
+    elif rng.random() < 0.4:
+        add_sign(scene, rng, random_word(rng))
     count = rng.randint(8, 14) if crowded else rng.randint(1, most)
     if rng.random() < 0.5:
         kinds = pick_kinds(rng, rng.randint(1, count), tinting)

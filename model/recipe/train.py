@@ -17,14 +17,15 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from batches import Batches
+from batches import Batches, Crowds, Packer
+from lean import keep_memory
 from losses import Teacher
 from network import PUBLISHED, Student, load_student
 from team import Team
 from validation import Validation
 
 RISE = 100  # steps in which the learning rate grows to its peak
-TOWER_SCALE, HEAD_SCALE = 0.4, 4.0  # of the learning rate, for the tower and for the head that tells its facts
+HEAD_SCALE = 4.0  # of the learning rate, for the head that tells the tower's facts
 MEMORY = 0.99  # of the running mean of the weights, which is what is validated and exported
 
 
@@ -34,11 +35,11 @@ def learning_rate(args: argparse.Namespace, step: int) -> float:
     return args.rate * min(1, (step + 1) / RISE) * max(0.05, min(1.0, left))
 
 
-def make_optimizers(student: Student) -> list[torch.optim.Optimizer]:
+def make_optimizers(student: Student, tower_scale: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of layers, AdamW for the rest: embeddings, heads, biases and norms, of which the last two
     do not decay. Every part at its own pace."""
     parts = [
-        (TOWER_SCALE, student.llava.model.vision_tower),
+        (tower_scale, student.llava.model.vision_tower),
         (HEAD_SCALE, student.facts_head),
         (1.0, student.llava.model.multi_modal_projector),
         (1.0, student.llava.model.language_model),
@@ -61,8 +62,8 @@ def make_optimizers(student: Student) -> list[torch.optim.Optimizer]:
 class Run:
     """The state of a run: weights, their running mean, optimisers and step."""
 
-    def __init__(self, student: Student):
-        self.student, self.optimizers, self.step = student, make_optimizers(student), 0
+    def __init__(self, student: Student, tower_scale: float):
+        self.student, self.optimizers, self.step = student, make_optimizers(student, tower_scale), 0
         self.mean = {name: tensor.clone() for name, tensor in student.state_dict().items()}
 
     def advance(self, loss: Tensor, rate: float, team: Team, rank: int) -> None:
@@ -116,6 +117,9 @@ def parse_args() -> argparse.Namespace:
     add("--steps", type=int, default=1_000_000, help="length of the whole run")
     add("--decay-from", type=int, default=1_000_000, help="step from which the learning rate sinks")
     add("--rate", type=float, default=6e-4, help="peak learning rate")
+    add("--start", type=Path, help="a checkpoint whose weights to start from")
+    add("--tower-alone", action="store_true", help="teach the tower what patches of crowded scenes show, and nothing else")
+    add("--tower-scale", type=float, default=0.4, help="of the learning rate, for the tower")
     add("--tower-from", type=int, default=0, help="step from which the vision tower learns, too")
     add("--batch", type=int, default=2, help="pictures a step and process")
     add("--warm-up", type=int, default=1200, help="steps with simpler scenes and a quarter of the visual rows")
@@ -147,7 +151,7 @@ class Log:
     def add(self, step: int, images: int, losses: dict[str, Tensor], right: Tensor) -> None:
         for name, loss in losses.items():
             self.sums[name] += loss.item()
-        self.sums["tokens right"] += right.float().mean().item()
+        self.sums["right"] += right.float().mean().item()
         seconds = time.monotonic() - self.began
         if seconds < 30:
             return
@@ -160,17 +164,25 @@ class Log:
 
 def work(rank: int, args: argparse.Namespace, team: Team) -> None:
     """Trains. Rank 0 also keeps the log, the checkpoint and the validation."""
+    keep_memory()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
-    run = Run(load_student(tokenizer.get_vocab_size(), args.init).train().to(args.device))
+    student = load_student(tokenizer.get_vocab_size(), args.init)
+    if args.start:
+        student.load_state_dict(torch.load(args.start)["mean"])
+    run = Run(student.train().to(args.device), args.tower_scale)
     if args.out.exists():
         run.resume(args.out)
-    batches = Batches(tokenizer, args.batch, args.seed, args.warm_up, rank)
-    teacher = Teacher(tokenizer, len(batches.packer.before), args.device)
+    packer = Packer(tokenizer)
+    teacher = Teacher(tokenizer, len(packer.before), args.device)
+    if args.tower_alone:
+        batches = Crowds(args.batch, args.seed, rank)
+    else:
+        batches = Batches(packer, args.batch, args.seed, args.warm_up, rank)
     leads = rank == 0
     if leads:
-        validation, log = Validation(batches.packer), Log(args.curve, run.step)
+        validation, log = Validation(packer), Log(args.curve, run.step)
     loader = DataLoader(
         batches, batch_size=None, sampler=range(run.step, args.steps), num_workers=args.painters, prefetch_factor=8
     )

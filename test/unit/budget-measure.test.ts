@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { cacheFolder } from "../../lib/engine/cost-cache.js";
+import { cacheFolder } from "../../lib/engine/cache-folder.js";
 import { CostMeter } from "../../lib/engine/cost-meter.js";
 import type { PromptShape } from "../../lib/prune/budget/cost-facts.js";
 import { type CostProbe, measureCosts, measureSelect } from "../../lib/prune/budget/measure-costs.js";
