@@ -1,7 +1,9 @@
 // The CPU backend: truth by naive double-precision loops, and the promise that a row depends on nothing but its inputs.
+#include <algorithm>
 #include <array>
 #include <limits>
 
+#include "base/aligned.h"
 #include "base/half.h"
 #include "kernels/select.h"
 #include "test/backends.h"
@@ -99,6 +101,29 @@ TEST("pack: NaN, infinity and overflow are refused") {
   const Tensor part = w.tensor();
   CHECK_THROWS(ErrorCode::kNumeric, ops->pack({&part, 1}, DType::kF16));
   CHECK_EQ(ops->pack({&part, 1}, DType::kBF16)->outputs(), 40);
+}
+
+TEST("a packed matrix multiplies from wherever its storage lies, and only what is its storage") {
+  each_backend([](Ops& ops) {
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kInt8, DType::kInt4}) {
+      Guarded x(5, 71, 1), w(37, 71, 2), expected(5, 37, 3), out(5, 37, 4);
+      const Tensor part = w.tensor();
+      const auto packed = ops.pack({&part, 1}, dtype);
+      const std::span<const std::byte> storage = packed->storage();
+      CHECK_EQ(storage.size(), packed->bytes());
+      const AlignedBuffer copy(storage.size() + kAlignment);
+      std::ranges::copy(storage, copy.as<std::byte>());
+      const std::span<const std::byte> whole{copy.as<std::byte>(), storage.size()};
+      const auto mapped = ops.packed_in(whole, 37, 71, dtype);
+      ops.linear(x.tensor(), *packed, {}, expected.tensor());
+      ops.linear(x.tensor(), *mapped, {}, out.tensor());
+      for (int64_t i = 0; i < 5; ++i)
+        for (int64_t j = 0; j < 37; ++j) CHECK_EQ(out.at(i, j), expected.at(i, j));
+      CHECK(ops.packed_in(whole.first(whole.size() - 1), 37, 71, dtype) == nullptr);
+      CHECK(ops.packed_in(whole, 71, 37, dtype) == nullptr);
+      CHECK(ops.packed_in({whole.data() + 1, whole.size()}, 37, 71, dtype) == nullptr);
+    }
+  });
 }
 
 TEST("scale_columns: every row times the same numbers, and rows of strided views alone") {

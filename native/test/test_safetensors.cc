@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -5,6 +6,7 @@
 
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/safetensors_writer.h"
 #include "test/check.h"
 
 namespace fovea {
@@ -214,6 +216,32 @@ TEST("safetensors folder: the embedded model") {
   const SafetensorsFolder weights(std::string(FOVEA_SOURCE_DIR) + "/model/fovea-mini");
   CHECK(weights.names().size() > 10);
   for (const std::string& name : weights.names()) CHECK(weights.find(name)->elements() > 0);
+}
+
+TEST("a safetensors file is written tensor by tensor, and is there when it is whole") {
+  const Folder folder("writer");
+  const std::string path = folder.string() + "/one.safetensors";
+  const auto files = [&] { return std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()); };
+  const std::string first(192, 'a'), second(64, 'b');
+  const auto bytes = [](const std::string& text) { return std::as_bytes(std::span(text)); };
+  for (const bool finishes : {false, true}) {
+    SafetensorsWriter writer(path);
+    writer.add("x.weight", bytes(first));
+    writer.add("x.weight+y.weight#1", bytes(second));
+    CHECK_THROWS(ErrorCode::kInternal, writer.add("a \"name\"", bytes(first)));
+    CHECK_EQ(files(), 1);
+    CHECK(!fs::exists(path));
+    if (finishes) writer.finish();
+  }
+  CHECK_EQ(files(), 1);
+  const SafetensorsFolder read = SafetensorsFolder::of_file(path);
+  const auto holds = [&](const char* name, const std::string& text) {
+    const std::span<const std::byte> stored = read.stored_bytes(name);
+    return std::ranges::equal(stored, bytes(text)) && reinterpret_cast<uintptr_t>(stored.data()) % 64 == 0;
+  };
+  CHECK(holds("x.weight", first) && holds("x.weight+y.weight#1", second));
+  CHECK(read.stored_bytes("z").empty());
+  CHECK_THROWS(ErrorCode::kInvalidArgument, SafetensorsWriter(folder.string() + "/none/one.safetensors"));
 }
 
 }  // namespace fovea
