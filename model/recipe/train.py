@@ -70,7 +70,7 @@ class Run:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()
-        # Some have none: of the tower's last norm, which only the CLS row passes, and of a tower at rest.
+        # Some have none: of the tower's last norm, which only the CLS row passes, and of what a tower alone leaves out.
         learning = [p for p in self.student.parameters() if p.grad is not None]
         team.average(rank, learning)
         nn.utils.clip_grad_norm_(learning, 1.0)
@@ -120,7 +120,6 @@ def parse_args() -> argparse.Namespace:
     add("--start", type=Path, help="a checkpoint whose weights to start from")
     add("--tower-alone", action="store_true", help="teach the tower what patches of crowded scenes show, and nothing else")
     add("--tower-scale", type=float, default=0.4, help="of the learning rate, for the tower")
-    add("--tower-from", type=int, default=0, help="step from which the vision tower learns, too")
     add("--batch", type=int, default=2, help="pictures a step and process")
     add("--warm-up", type=int, default=1200, help="steps with simpler scenes and a quarter of the visual rows")
     add("--seed", type=int, default=0)
@@ -187,7 +186,6 @@ def work(rank: int, args: argparse.Namespace, team: Team) -> None:
         batches, batch_size=None, sampler=range(run.step, args.steps), num_workers=args.painters, prefetch_factor=8
     )
     for batch in loader:
-        run.student.llava.model.vision_tower.requires_grad_(run.step >= args.tower_from)
         batch = {name: tensor.to(args.device) for name, tensor in batch.items()}
         with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
             losses, right = teacher.losses(run.student, batch)
