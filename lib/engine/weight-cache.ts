@@ -33,11 +33,15 @@ export async function weightCacheFile(cache: WeightCache, source: string | GgufF
     );
   }
   if (cache === false || cache === "") return "";
-  const files = typeof source === "string" ? await weightFiles(source) : ggufFiles(source);
   const hash = createHash("sha256").update(JSON.stringify([layout, await foveaVersion(), dtype]));
-  for (const file of files) await addFile(hash, file);
+  try {
+    for (const file of typeof source === "string" ? await weightFiles(source) : ggufFiles(source))
+      await addFile(hash, file);
+  } catch {
+    return ""; // loading says better what is wrong with the files
+  }
   const folder = cache === true ? join(cacheFolder(), "weights") : cache;
-  await mkdir(folder, { recursive: true }).catch(() => {}); // loading tells if nothing can be written there
+  await mkdir(folder, { recursive: true }).catch(() => {}); // and whether anything can be written there
   return join(folder, `${hash.digest("hex").slice(0, 32)}.safetensors`);
 }
 

@@ -64,6 +64,7 @@ test("FOVEA_NATIVE_PATH is loaded instead of anything else", () => {
       threads: 1,
       imageCacheBytes: 0,
       kvCacheBytes: 0,
+      weightCache: "",
     }),
   ).toBe("fake");
 });
