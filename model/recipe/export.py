@@ -23,6 +23,8 @@ def main() -> None:
     student = load_student(Tokenizer.from_file(str(args.tokenizer)).get_vocab_size())
     student.load_state_dict(torch.load(args.checkpoint)["mean"])
     model = student.llava.bfloat16().eval()
+    for part in (model.config.text_config, model.config.vision_config):
+        part.dtype = None  # they were made in f32; the whole says what they are now
     model.generation_config = GenerationConfig.from_pretrained(PUBLISHED)
     model.save_pretrained(args.out)
     tokenizer = PreTrainedTokenizerFast(
