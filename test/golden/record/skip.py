@@ -94,7 +94,7 @@ def messages_of(question):
 
 def long_answers(model, processor):
     """Questions and their answers with nothing skipped, longest first: skipping in decode shows from the second token on."""
-    chosen = [q for q in spread(8) if q["kind"] in ("list", "word")]
+    chosen = [q for q in spread(24) if q["kind"] in ("caption", "list", "word")]
     pairs = [(q, greedy(model, processor, to_inputs(processor, messages_of(q)), NEW_TOKENS)) for q in chosen]
     return sorted(pairs, key=lambda pair: -len(pair[1]["ids"]))
 
