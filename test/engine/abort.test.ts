@@ -80,7 +80,10 @@ describe("an AbortSignal", () => {
     expect(late).toBeLessThan(6 * perImage);
   });
 
-  it("while the image is encoded or the prompt read: the engine is free within a layer or two", async () => {
+  // Other work on the machine may end while this measures, and what was to be aborted is done before.
+  it("while the image is encoded or the prompt read: the engine is free within a layer or two", {
+    retry: 2,
+  }, async () => {
     const messages = ask("What is this?", 0, 1, 2, 3, 4, 5);
     const options = { messages, maxTokens: 1, cache: false };
     // The fastest of some: what is aborted after a share of it must not have ended by then.
