@@ -10,7 +10,7 @@ import type { ModelInfo } from "./model.js";
 export async function costFile(info: ModelInfo, cpu: string): Promise<string> {
   const { path, mmproj, dtype, tier, threads } = info;
   const config = await readFile(join(path, "config.json"), "utf8").catch(() => "");
-  const files = mmproj === undefined ? await weightFiles(path) : [path, mmproj];
+  const files = await weightFiles(mmproj === undefined ? path : { decoder: path, mmproj });
   const weights = await Promise.all(
     files.map(async (file) => {
       const { size, mtimeMs } = await stat(file);

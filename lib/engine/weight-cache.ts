@@ -1,9 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { mkdir, open, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { FoveaError } from "../errors.js";
 import type { GgufFiles } from "../gguf/find-gguf.js";
-import { partsOf } from "../hub/gguf-parts.js";
 import { cacheFolder, foveaVersion, weightFiles } from "./cache-folder.js";
 
 /** Of packed matrices in a file; to be raised when the addon packs into other bytes than before. */
@@ -35,18 +34,13 @@ export async function weightCacheFile(cache: WeightCache, source: string | GgufF
   if (cache === false || cache === "") return "";
   const hash = createHash("sha256").update(JSON.stringify([layout, await foveaVersion(), dtype]));
   try {
-    for (const file of typeof source === "string" ? await weightFiles(source) : ggufFiles(source))
-      await addFile(hash, file);
+    for (const file of await weightFiles(source)) await addFile(hash, file);
   } catch {
     return ""; // loading says better what is wrong with the files
   }
   const folder = cache === true ? join(cacheFolder(), "weights") : cache;
   await mkdir(folder, { recursive: true }).catch(() => {}); // and whether anything can be written there
   return join(folder, `${hash.digest("hex").slice(0, 32)}.safetensors`);
-}
-
-function ggufFiles({ decoder, mmproj }: GgufFiles): string[] {
-  return [decoder, mmproj].flatMap((path) => partsOf(basename(path)).map((name) => join(dirname(path), name)));
 }
 
 /** Its name, size and time, and bytes from its beginning to its end at equal distances. */

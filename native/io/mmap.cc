@@ -11,7 +11,7 @@
 #endif
 #include <windows.h>
 
-#include <filesystem>
+#include "io/utf8_path.h"
 #else
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -56,7 +56,7 @@ struct Handle {
 std::string reason(DWORD code) { return "Windows error " + std::to_string(code); }
 
 Mapping map_file(const std::string& path) {
-  const std::filesystem::path wide(std::u8string(path.begin(), path.end()));
+  const std::filesystem::path wide = utf8_path(path);
   const Handle file{CreateFileW(wide.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING,
                                 FILE_ATTRIBUTE_NORMAL, nullptr)};
   if (file.value == INVALID_HANDLE_VALUE) {

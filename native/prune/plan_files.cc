@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "io/utf8_path.h"
 #include "ops/device_array.h"
 
 namespace fovea {
@@ -67,7 +68,7 @@ std::vector<float> PlanFile::numbers(const std::string& name, int64_t n) const {
 }
 
 std::shared_ptr<PlanFile> PlanFiles::open(const std::string& path) {
-  const std::filesystem::path where(std::u8string(path.begin(), path.end()));
+  const std::filesystem::path where = utf8_path(path);
   std::error_code missing;
   const auto changed = std::filesystem::last_write_time(where, missing);
   const uintmax_t size = missing ? 0 : std::filesystem::file_size(where, missing);
