@@ -1,9 +1,11 @@
 // Milliseconds of encode, prefill and decode of models at their published shapes, with random weights, at 100, 50, 25
-// and 12.5 % of the visual rows, beside what FLOPs predict of the prefill; and seconds and memory of loading.
+// and 12.5 % of the visual rows, beside what FLOPs predict of the prefill; what divPrune and pyramidDrop take to choose
+// rows, beside the unpruned prefill; and seconds and memory of loading.
 //
 //   node bench/phases.mjs [--models SmolVLM-256M,Qwen2-VL-2B,LLaVA-1.5-7B] [--dtypes auto,int8,int4] [--threads n]
-//                         [--repetitions 5] [--image 512x512] [--out phases.json]
+//                         [--repetitions 5] [--image 512x512] [--out phases]
 //
+// --out writes the figures to phases.json and the speed-ups to phases.svg.
 // Every model and dtype runs in a process of its own, so that memory is its own; shares of rows take turns within a
 // repetition. The folder of a model (0.5 to 14 GB) lies in the system's temporary folder while it is measured.
 import { execFileSync } from "node:child_process";
@@ -13,10 +15,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { measurePhases } from "../dist/bench/measure-phases.js";
+import { svgChart } from "../dist/eval/svg-chart.js";
 import { cpuInfo, loadModel } from "../dist/index.js";
 import { trueSizes, writeRandomModel } from "./random-model.mjs";
 
-const shares = [1, 0.5, 0.25, 0.125];
+/** @type {{ name: string; plan: import("../dist/index.js").Plan }[]} */
+const plans = [
+  { name: "100 %", plan: { stages: [] } },
+  ...[0.5, 0.25, 0.125].map((keep) => ({
+    name: `${100 * keep} %`,
+    plan: { stages: [{ method: "uniform", keep }] },
+  })),
+  { name: "divPrune, 50 %", plan: { stages: [{ method: "divPrune", keep: 0.5 }] } },
+  { name: "pyramidDrop", plan: { stages: [{ method: "pyramidDrop" }] } },
+];
 
 const { values: options } = parseArgs({
   options: {
@@ -29,6 +41,8 @@ const { values: options } = parseArgs({
     folder: { type: "string" }, // of the child process
   },
 });
+
+/** @typedef {import("../dist/bench/measure-phases.js").PhasesCell} Cell */
 
 /**
  * One model as one dtype, in this process.
@@ -43,10 +57,7 @@ async function measure(folder, dtype) {
   const [width = 512, height = width] = options.image.split("x").map(Number);
   const cells = await measurePhases(model, {
     sizes: [[width, height]],
-    plans: shares.map((keep) => ({
-      name: `${100 * keep} %`,
-      plan: { stages: keep === 1 ? [] : [{ method: "uniform", keep }] },
-    })),
+    plans,
     prompt: "Describe the image.",
     tokens: 16,
     repetitions: Number(options.repetitions),
@@ -55,6 +66,42 @@ async function measure(folder, dtype) {
   const { weightBytes, parameters } = model.info;
   await model.dispose();
   return { dtype, loading, parameters, weightBytes, peakBytes: process.resourceUsage().maxRSS * 1024, cells };
+}
+
+/**
+ * How many times faster than the first of them a cell's prefill is: by its FLOPs, and as measured.
+ *
+ * @param {Cell} cell
+ * @param {Cell[]} cells
+ */
+function speedUp(cell, cells) {
+  const whole = cells[0] ?? cell;
+  return { predicted: whole.flops / cell.flops, measured: whole.prefill.median / cell.prefill.median };
+}
+
+/**
+ * Measured speed-ups of the prefill over those that FLOPs predict, a line for each model and dtype.
+ *
+ * @param {(Awaited<ReturnType<typeof measure>> & { model: string })[]} results
+ */
+function speedUpChart(results) {
+  const lines = results.map(({ model, dtype, cells }) => {
+    const points = cells
+      .filter(({ plan }) => /^[\d.]+ %$/.test(plan))
+      .map((cell) => ({ cell, ...speedUp(cell, cells) }))
+      .map(({ cell, predicted, measured }) => ({
+        x: predicted,
+        y: measured,
+        low: (measured * cell.prefill.median) / cell.prefill.high,
+        high: (measured * cell.prefill.median) / cell.prefill.low,
+        title: `${model} ${dtype}, ${cell.plan} of the rows: ${measured.toFixed(2)} x, FLOPs say ${predicted.toFixed(2)}`,
+      }));
+    return { name: `${model} ${dtype}`, points };
+  });
+  const end = Math.max(...lines.flatMap(({ points }) => points.map(({ x }) => x)));
+  const ideal = [1, end].map((x) => ({ x, y: x, low: x, high: x, title: "what FLOPs predict" }));
+  const all = [{ name: "as FLOPs predict", points: ideal }, ...lines];
+  return svgChart(all, "speed-up of the prefill that FLOPs predict", "measured speed-up");
 }
 
 if (options.folder !== undefined) {
@@ -66,7 +113,7 @@ if (options.folder !== undefined) {
     `${brand}, ${tier}, ${options.threads} threads, image ${options.image}; medians of ${options.repetitions}, milliseconds\n`,
   );
   console.log(
-    "| model | dtype | load s | weights MB | peak MB | visual rows | encode | prefill | FLOPs predict | decode a token |\n|---|---|---|---|---|---|---|---|---|---|",
+    "| model | dtype | load s | weights MB | peak MB | visual rows | encode | prefill | FLOPs predict | choosing | decode a token |\n|---|---|---|---|---|---|---|---|---|---|---|",
   );
   for (const name of options.models.split(",")) {
     const folder = mkdtempSync(join(tmpdir(), "fovea-phases-"));
@@ -93,7 +140,8 @@ if (options.folder !== undefined) {
         const [whole] = result.cells;
         for (const cell of result.cells) {
           const once = cell === whole;
-          const predicted = (whole?.flops ?? 0) / cell.flops;
+          const { predicted, measured } = speedUp(cell, result.cells);
+          const share = (100 * cell.select.median) / (whole?.prefill.median ?? 1);
           console.log(
             `| ${[
               once ? name : "",
@@ -103,8 +151,9 @@ if (options.folder !== undefined) {
               once ? (result.peakBytes / 1e6).toFixed(0) : "",
               cell.plan,
               cell.encode.median.toFixed(1),
-              `${cell.prefill.median.toFixed(1)} (x ${((whole?.prefill.median ?? 0) / cell.prefill.median).toFixed(2)})`,
+              `${cell.prefill.median.toFixed(1)} (x ${measured.toFixed(2)})`,
               `x ${predicted.toFixed(2)}`,
+              `${cell.select.median.toFixed(1)} (${share.toFixed(2)} %)`,
               cell.decode.median.toFixed(2),
             ].join(" | ")} |`,
           );
@@ -114,9 +163,9 @@ if (options.folder !== undefined) {
       rmSync(folder, { recursive: true });
     }
   }
-  if (options.out !== undefined)
-    writeFileSync(
-      options.out,
-      JSON.stringify({ brand, tier, threads: options.threads, image: options.image, models: all }, null, 1),
-    );
+  if (options.out !== undefined) {
+    const facts = { brand, tier, threads: options.threads, image: options.image };
+    writeFileSync(`${options.out}.json`, JSON.stringify({ ...facts, models: all }, null, 1));
+    writeFileSync(`${options.out}.svg`, speedUpChart(all));
+  }
 }

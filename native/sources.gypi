@@ -137,6 +137,7 @@
       "native/ops/packed_key_values.cc",
       "native/ops/cpu_linear.cc",
       "native/ops/cpu_attention.cc",
+      "native/ops/cpu_attention_bf16.cc",
       "native/ops/cpu_elementwise.cc",
       "native/ops/cpu_rows.cc",
       "native/image/pad.cc",

@@ -72,8 +72,10 @@ struct KernelTable {
   // floats below the least normal one, read or made, are zero: what the instruction VDPBF16PS does.
   void (*gemm_bf16)(const GemmTask& task);
   // x (k) -> out (k, or k + 1 if k is odd): rounded to the nearest bf16, ties to even, in the form that gemm_bf16 of
-  // the same tier reads.
+  // the same tier reads. out may be x.
   void (*round_bf16)(const float* x, int64_t k, float* out);
+  // A panel [k][16] of f32 -> [ceil(k / 2)][16][2] of bf16, rounded likewise, zero padded.
+  void (*pair_bf16)(const float* panel, int64_t k, uint16_t* out);
   // 8-bit rows by 8-bit and 4-bit weights. Sums of products are exact integers; what follows is
   // int8: out = float(sum) * (x_scale * w_scale) + bias
   // int4: chain = fma(scale, float(sum), chain), chain = fma(minimum, float(x_sum), chain) over ascending groups;

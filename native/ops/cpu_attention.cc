@@ -218,9 +218,16 @@ void check_segment(const Tensor& q, const AttentionSegment& s) {
 
 }  // namespace
 
-void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule, const Tensor& out) {
+void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule, const Tensor& out,
+                       bool in_bf16) {
   require_shapes(q.rank == 3 && is_heads(q, q.shape[2]) && is_f32(out, 3) && same_shape(q, out), "attention",
                  "expected q and out (m, n_heads, d_head)", {{"q", q}, {"out", out}});
+  for (const AttentionSegment& s : segments) check_segment(q, s);
+  if (in_bf16) {
+    if (rule.cap != 0) throw Error(ErrorCode::kInternal, "attention: no cap in bf16");
+    attend_in_bf16(q, segments, rule.scale, out);
+    return;
+  }
   struct Piece {
     size_t segment;
     int64_t begin, count, kv_head;
@@ -231,7 +238,6 @@ void CpuOps::attention(const Tensor& q, std::span<const AttentionSegment> segmen
   std::vector<size_t> longer;
   for (size_t index = 0; index < segments.size(); ++index) {
     const AttentionSegment& s = segments[index];
-    check_segment(q, s);
     const int64_t n_kv_heads = s.k.n_heads(), rows = rows_per_block(s.k.rows(), q.shape[1] / n_kv_heads);
     if (s.k.cached == nullptr && s.n_q > rows) {
       longer.push_back(index);

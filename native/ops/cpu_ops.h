@@ -44,8 +44,8 @@ class CpuOps final : public Ops {
                   const Tensor& table) override;
   void rope(const Tensor& x, const Tensor& table) override;
 
-  void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule,
-                 const Tensor& out) override;
+  void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule, const Tensor& out,
+                 bool in_bf16) override;
   void attention_mass(const Tensor& q, const KeyRows& k, ScoreRule rule, std::span<const KeyRange> sees,
                       const Tensor& out) override;
 
@@ -61,6 +61,7 @@ class CpuOps final : public Ops {
   void to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task);
   void to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task);
   void attend_long(const Tensor& q, const AttentionSegment& segment, ScoreRule rule, const Tensor& out);
+  void attend_in_bf16(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out);
 
   // Calls fn(begin, end) for pieces of [0, rows); cost is that of one row, in elements read or written.
   template <typename F>

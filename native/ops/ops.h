@@ -27,6 +27,7 @@ class PackedMatrix {
   virtual int64_t outputs() const = 0;  // n
   virtual int64_t inputs() const = 0;   // k
   virtual size_t bytes() const = 0;
+  virtual bool rounds_rows() const = 0;  // linear multiplies rows rounded to 16 or 8 bits with it
   // All of it, as Ops::packed_in takes it; in the host's memory.
   virtual std::span<const std::byte> storage() const = 0;
 };
@@ -168,8 +169,10 @@ class Ops {
 
   // out (m, n_heads, d_head) = softmax(rule(q k^T)) v per segment; n_heads is a multiple of n_kv_heads and query
   // head h reads key head h * n_kv_heads / n_heads. Never holds more than a block of rows x keys.
-  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule,
-                         const Tensor& out) = 0;
+  // in_bf16: q, k, v and the numerators of the softmax are rounded to bf16, sums are f32; only for segments of dense
+  // keys that every row sees all of, without a cap.
+  virtual void attention(const Tensor& q, std::span<const AttentionSegment> segments, ScoreRule rule, const Tensor& out,
+                         bool in_bf16 = false) = 0;
   // out (n_heads, n_keys): softmax(rule(q k^T)) of each row of q (n_probe, n_heads, d_head) over the keys of k (n_keys,
   // n_kv_heads, d_head) that it sees, summed over rows in ascending order. sees (n_probe), or (n_kv_heads, n_probe)
   // where key heads differ; a row that sees none adds nothing.

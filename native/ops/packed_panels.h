@@ -19,6 +19,7 @@ class PackedPanels final : public PackedMatrix {
   int64_t outputs() const override { return n_; }
   int64_t inputs() const override { return k_; }
   size_t bytes() const override { return storage_bytes(); }
+  bool rounds_rows() const override { return dtype_ == DType::kBF16 || of_bytes(); }
   std::span<const std::byte> storage() const override { return {data_, storage_bytes()}; }
 
   DType dtype() const { return dtype_; }

@@ -1,6 +1,8 @@
 // Attention: truth by naive double-precision loops, and rows that depend on nothing but their query and visible keys.
+#include <algorithm>
 #include <numeric>
 
+#include "base/half.h"
 #include "test/backends.h"
 #include "test/check.h"
 #include "test/numbers.h"
@@ -18,9 +20,13 @@ std::vector<KeyRange> causal_ranges(const Heads& h, bool causal) {
   return ranges;
 }
 
-// out (n_q, n_heads * d_head) in double precision. sees (n_q), or (n_kv_heads, n_q).
+double rounded_to_bf16(double x) { return bf16_to_f32(f32_to_bf16(static_cast<float>(x))); }
+
+// out (n_q, n_heads * d_head) in double precision, of what `rounded` makes of factors. sees (n_q), or (n_kv_heads,
+// n_q).
 std::vector<double> naive_attention(const Guarded& q, const Guarded& k, const Guarded& v, const Heads& h,
-                                    const std::vector<KeyRange>& sees, double scale, double cap = 0) {
+                                    const std::vector<KeyRange>& sees, double scale, double cap = 0,
+                                    double (*rounded)(double) = [](double x) { return x; }) {
   std::vector<double> out(static_cast<size_t>(h.n_q * h.n_heads * h.d_head), 0.0);
   for (int64_t i = 0; i < h.n_q; ++i)
     for (int64_t head = 0; head < h.n_heads; ++head) {
@@ -30,14 +36,17 @@ std::vector<double> naive_attention(const Guarded& q, const Guarded& k, const Gu
       std::vector<double> p;
       for (int64_t j = begin; j < end; ++j) {
         double dot = 0;
-        for (int64_t c = 0; c < h.d_head; ++c) dot += double{q.at(i, head * h.d_head + c)} * k.at(j, kv * h.d_head + c);
-        p.push_back(std::exp(cap > 0 ? cap * std::tanh(dot * scale / cap) : dot * scale));
+        for (int64_t c = 0; c < h.d_head; ++c)
+          dot += rounded(q.at(i, head * h.d_head + c)) * rounded(k.at(j, kv * h.d_head + c));
+        p.push_back(cap > 0 ? cap * std::tanh(dot * scale / cap) : dot * scale);
       }
+      const double most = *std::max_element(p.begin(), p.end());
+      for (double& score : p) score = std::exp(score - most);
       const double sum = std::accumulate(p.begin(), p.end(), 0.0);
       for (int64_t j = begin; j < end; ++j)
         for (int64_t c = 0; c < h.d_head; ++c)
           out[static_cast<size_t>((i * h.n_heads + head) * h.d_head + c)] +=
-              p[static_cast<size_t>(j - begin)] / sum * v.at(j, kv * h.d_head + c);
+              rounded(p[static_cast<size_t>(j - begin)]) / sum * rounded(v.at(j, kv * h.d_head + c));
     }
   return out;
 }
@@ -51,9 +60,9 @@ struct AttentionInput {
         k(heads.n_keys, heads.n_kv_heads * heads.d_head, 52, gap),
         v(heads.n_keys, heads.n_kv_heads * heads.d_head, 53, gap + 3),
         out(heads.n_q, heads.n_heads * heads.d_head, 54, gap) {}
-  void run(Ops& ops, bool causal) {
+  void run(Ops& ops, bool causal, bool in_bf16 = false) {
     const AttentionSegment segment{0, h.n_q, k.heads(h.n_kv_heads), v.heads(h.n_kv_heads), causal};
-    ops.attention(q.heads(h.n_heads), {&segment, 1}, 0.25f, out.heads(h.n_heads));
+    ops.attention(q.heads(h.n_heads), {&segment, 1}, 0.25f, out.heads(h.n_heads), in_bf16);
   }
 };
 
@@ -87,6 +96,57 @@ TEST("attention: the same bits on every tier and thread count") {
       CHECK(in.out.same(truth.out));
     });
   }
+}
+
+TEST("attention in bf16: of rounded numbers in double precision, the same bits on every tier and thread count") {
+  const Heads odd{9, 33, 3, 1, 13};
+  std::vector<Heads> cases(std::begin(kHeadCases), std::end(kHeadCases));
+  cases.push_back(odd);
+  for (const Heads& h : cases) {
+    AttentionInput scalar(h, h.n_q % 4);
+    scalar.run(*make_cpu_ops(1, "scalar"), false, true);
+    CHECK(scalar.out.intact());
+    const auto truth = naive_attention(scalar.q, scalar.k, scalar.v, h, causal_ranges(h, false), 0.25, 0,
+                                       rounded_to_bf16);
+    // A numerator may round to the other side of a tie.
+    for (int64_t i = 0; i < h.n_q; ++i)
+      for (int64_t c = 0; c < h.n_heads * h.d_head; ++c)
+        CHECK_NEAR(scalar.out.at(i, c), truth[static_cast<size_t>(i * h.n_heads * h.d_head + c)], 1e-3);
+    each_backend([&](Ops& ops) {
+      AttentionInput in(h, h.n_q % 4);
+      in.run(ops, false, true);
+      CHECK(in.out.same(scalar.out));
+    });
+  }
+}
+
+TEST("attention in bf16: segments together and alone, keys with a bias, NaN stays in its segment; what it cannot do") {
+  each_backend([](Ops& ops) {
+    const Heads h{110, 150, 4, 2, 24};
+    AttentionInput in(h, 0), alone(h, 0);
+    Guarded bias(1, 150, 3);
+    in.k.at(149, 0) = alone.k.at(149, 0) = NAN;
+    const Tensor q = in.q.heads(4), k = in.k.heads(2), v = in.v.heads(2);
+    const AttentionSegment segments[] = {{0, 10, k.slice(0, 50), v.slice(0, 50), false, bias.vector().slice(0, 50)},
+                                         {10, 99, k.slice(50, 99), v.slice(50, 99), false},
+                                         {109, 1, k.slice(149, 1), v.slice(149, 1), false}};
+    ops.attention(q, segments, 0.2f, in.out.heads(4), true);
+    for (const AttentionSegment& s : segments) {
+      AttentionSegment own = s;
+      own.q_begin = 0;
+      ops.attention(q.slice(s.q_begin, s.n_q), {&own, 1}, 0.2f, alone.out.heads(4).slice(s.q_begin, s.n_q), true);
+    }
+    CHECK(same_bits(in.out.data(), alone.out.data(), 109 * 96));
+    CHECK(std::isfinite(in.out.at(108, 95)) && std::isnan(in.out.at(109, 0)));
+
+    const auto kv = ops.key_values(2, 24);
+    kv->append(k, v);
+    const AttentionSegment causal{0, 110, k, v, true}, cached{0, 110, *kv, {}, false},
+        seeing{0, 1, k, v, false, {}, {{0, 2}}}, all{0, 110, k, v, false};
+    for (const AttentionSegment& segment : {causal, cached, seeing})
+      CHECK_THROWS(ErrorCode::kInternal, ops.attention(q, {&segment, 1}, 0.2f, in.out.heads(4), true));
+    CHECK_THROWS(ErrorCode::kInternal, ops.attention(q, {&all, 1}, {0.2f, 1.0f}, in.out.heads(4), true));
+  });
 }
 
 TEST("attention: causal prefill of n rows is n single-row calls, bit for bit") {

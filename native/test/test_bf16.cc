@@ -1,5 +1,6 @@
 // Products of bf16 rows: every tier against the scalar one bit for bit, the scalar one by hand, and the ops against
 // the exact sum of rounded numbers.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -56,9 +57,12 @@ void compare(const PairCase& c) {
 float dot(const KernelTable& kernels, const std::vector<float>& x, const std::vector<float>& w) {
   const auto k = static_cast<int64_t>(x.size()), depth = k + k % 2;
   std::vector<float> row(static_cast<size_t>(depth), NAN), scratch(kGemmScratch);
-  kernels.round_bf16(x.data(), k, row.data());
-  std::vector<uint16_t> panel(static_cast<size_t>(depth * kPanel));
-  for (size_t i = 0; i < w.size(); ++i) panel[i / 2 * 2 * kPanel + i % 2] = f32_to_bf16(w[i]);
+  std::copy(x.begin(), x.end(), row.begin());
+  kernels.round_bf16(row.data(), k, row.data());
+  std::vector<float> weights(static_cast<size_t>(k * kPanel), NAN);
+  for (size_t i = 0; i < w.size(); ++i) weights[i * kPanel] = w[i];
+  std::vector<uint16_t> panel(static_cast<size_t>(depth * kPanel), 0x7fff);
+  kernels.pair_bf16(weights.data(), k, panel.data());
   float out = 77;
   kernels.gemm_bf16({row.data(), depth, 1, panel.data(), depth * kPanel * 2, depth, 1, nullptr, &out, 1,
                      GemmMode::kStore, scratch.data()});

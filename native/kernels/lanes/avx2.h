@@ -82,6 +82,14 @@ FOVEA_INLINE __m256 round_bf16(__m256 a) {
   return _mm256_blendv_ps(second_of(up), _mm256_add_ps(a, a), _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
 }
 FOVEA_INLINE Vec round_bf16(Vec a) { return {round_bf16(a.lo), round_bf16(a.hi)}; }
+// 16 pairs of numbers that a bf16 can hold.
+FOVEA_INLINE __m256i pairs_of(__m256 first, __m256 second) {
+  return _mm256_or_si256(_mm256_srli_epi32(_mm256_castps_si256(first), 16), _mm256_castps_si256(second));
+}
+FOVEA_INLINE void store_pairs(void* out, Vec first, Vec second) {
+  _mm256_storeu_si256(static_cast<__m256i*>(out), pairs_of(first.lo, second.lo));
+  _mm256_storeu_si256(static_cast<__m256i*>(out) + 1, pairs_of(first.hi, second.hi));
+}
 
 FOVEA_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
 FOVEA_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }

@@ -61,6 +61,11 @@ FOVEA_INLINE Vec round_bf16(Vec a) {
   const Vec rounded = second_of(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))));
   return {_mm512_mask_add_ps(rounded.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v, a.v)};
 }
+// 16 pairs of numbers that a bf16 can hold.
+FOVEA_INLINE void store_pairs(void* out, Vec first, Vec second) {
+  const __m512i low = _mm512_srli_epi32(_mm512_castps_si512(first.v), 16);
+  _mm512_storeu_si512(out, _mm512_or_si512(low, _mm512_castps_si512(second.v)));
+}
 
 FOVEA_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 FOVEA_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -96,6 +96,12 @@ FOVEA_INLINE Vec round_bf16(Vec a) {
     return vbslq_f32(vceqq_f32(x, x), second_of(up), vaddq_f32(x, x));
   });
 }
+// 16 pairs of numbers that a bf16 can hold.
+FOVEA_INLINE void store_pairs(void* out, Vec first, Vec second) {
+  store(static_cast<float*>(out), each(first, second, [](float32x4_t a, float32x4_t b) {
+          return vreinterpretq_f32_u32(vorrq_u32(vshrq_n_u32(bits_of(a), 16), bits_of(b)));
+        }));
+}
 
 FOVEA_INLINE Vec operator+(Vec a, Vec b) {
   return each(a, b, [](float32x4_t x, float32x4_t y) { return vaddq_f32(x, y); });

@@ -39,11 +39,18 @@ void round_row(const float* x, int64_t k, float* out) {
   if (k % 2 != 0) out[k] = 0;
 }
 
+void pair_panel(const float* panel, int64_t k, uint16_t* out) {
+  for (int64_t i = 0; i < k + k % 2; ++i)
+    for (int64_t lane = 0; lane < kPanel; ++lane)
+      out[i / 2 * 2 * kPanel + 2 * lane + i % 2] = i < k ? f32_to_bf16(panel[i * kPanel + lane]) : uint16_t{0};
+}
+
 }  // namespace
 
 void fill_gemm_bf16(KernelTable& table) {
   table.gemm_bf16 = gemm_bf16;
   table.round_bf16 = round_row;
+  table.pair_bf16 = pair_panel;
 }
 
 }  // namespace fovea::reference

@@ -43,11 +43,17 @@ void round_row(const float* x, int64_t k, float* out) {
   if (i < k) store(out + i, round_bf16(load(x + i, k - i)), k - i + k % 2);
 }
 
+void pair_panel(const float* panel, int64_t k, uint16_t* out) {
+  for (int64_t i = 0; i < k; i += 2, panel += 2 * kPanel, out += 2 * kPanel)
+    store_pairs(out, round_bf16(load(panel)), i + 1 < k ? round_bf16(load(panel + kPanel)) : zero());
+}
+
 }  // namespace
 
 void fill_gemm_bf16(KernelTable& table) {
   table.gemm_bf16 = gemm_bf16;
   table.round_bf16 = round_row;
+  table.pair_bf16 = pair_panel;
 }
 
 }  // namespace fovea::FOVEA_TIER

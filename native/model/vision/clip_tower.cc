@@ -154,7 +154,7 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
   for (const Sequence& image : stream.sequences)
     images.push_back({image.begin, image.count, k.slice(image.begin, image.count), v.slice(image.begin, image.count),
                       false, bias.empty() ? Tensor() : bias.slice(image.begin, image.count)});
-  ops_.attention(q, images, scale, attended);
+  ops_.attention(q, images, scale, attended, w.q->rounds_rows());
   add_linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), w.scale1.view(), x);
   hook.after_attention(layer, stream, {q, k, scale});
 

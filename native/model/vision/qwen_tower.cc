@@ -152,7 +152,7 @@ void QwenTower::block(int layer, RowStream& stream, const Windows& windows, Towe
   const auto& full = config_.full_layers;
   const bool in_windows = config_.window > 0 && std::find(full.begin(), full.end(), layer) == full.end();
   const TowerAttention attention{q, k, 1.0F / std::sqrt(static_cast<float>(d_head)), in_windows};
-  attend(stream, in_windows ? &windows : nullptr, attention, v, attended);
+  attend(stream, in_windows ? &windows : nullptr, attention, v, w.out->rounds_rows(), attended);
   ops_.linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), x, /*accumulate=*/true);
   hook.after_attention(layer, stream, attention);
 
@@ -171,13 +171,13 @@ void QwenTower::block(int layer, RowStream& stream, const Windows& windows, Towe
 
 // v, out (m, n_heads, d_head). Every row attends to those of its window, or to all of its picture.
 void QwenTower::attend(const RowStream& stream, const Windows* windows, const TowerAttention& attention,
-                       const Tensor& v, const Tensor& out) {
+                       const Tensor& v, bool in_bf16, const Tensor& out) {
   std::vector<AttentionSegment> segments;
   if (windows == nullptr) {
     for (const Sequence& image : stream.sequences)
       segments.push_back({image.begin, image.count, attention.k.slice(image.begin, image.count),
                           v.slice(image.begin, image.count), false});
-    ops_.attention(attention.q, segments, attention.scale, out);
+    ops_.attention(attention.q, segments, attention.scale, out, in_bf16);
     return;
   }
   // Rows of a window are apart in the picture; attention wants them together.
@@ -194,7 +194,7 @@ void QwenTower::attend(const RowStream& stream, const Windows* windows, const To
     segments.push_back({begin, length, k.slice(begin, length), values.slice(begin, length), false});
     begin += length;
   }
-  ops_.attention(q, segments, attention.scale, attended);
+  ops_.attention(q, segments, attention.scale, attended, in_bf16);
   ops_.gather_rows(attended, windows->back, out);
 }
 

@@ -79,7 +79,7 @@ class QwenTower final : public VisionTower {
   Windows windows_of(const RowStream& stream) const;
   void block(int layer, RowStream& stream, const Windows& windows, TowerHook& hook);
   void attend(const RowStream& stream, const Windows* windows, const TowerAttention& attention, const Tensor& v,
-              const Tensor& out);
+              bool in_bf16, const Tensor& out);
   void norm(const Tensor& x, const DeviceArray& weight, const DeviceArray& bias, const Tensor& out);
 
   Ops& ops_;
