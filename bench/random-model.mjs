@@ -28,6 +28,15 @@ const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
  *   processor_config.json.
  */
 
+/** Heights and widths that LLaVA-NeXT cuts into tiles. */
+const nextGrids = [
+  [336, 672],
+  [672, 336],
+  [672, 672],
+  [1008, 336],
+  [336, 1008],
+];
+
 /** @type {Record<string, TrueSize>} */
 export const trueSizes = {
   "SmolVLM-256M": {
@@ -149,6 +158,50 @@ export const trueSizes = {
     prepare(processor) {
       processor.size = { shortest_edge: 336 };
       processor.crop_size = { height: 336, width: 336 };
+    },
+  },
+  // A square picture of 672 pixels and more is 2,928 rows.
+  "LLaVA-NeXT-7B": {
+    weights: here("test/golden/llava-next/llava-next"),
+    files: here("test/golden/llava-next/llava-next"),
+    sizes: [
+      [/vision_tower/, { 32: 1024, 48: 4096, 6: 14, 17: 577 }],
+      [/multi_modal_projector|image_newline/, { 32: 1024, 48: 4096 }],
+      [/language_model/, { 260: 32064, 48: 4096, 16: 1024, 64: 14336 }],
+    ],
+    layers: [
+      [/language_model\.model\.layers\.N\./, 32],
+      [/vision_tower\.encoder\.layers\.N\./, 24],
+    ],
+    configure(config) {
+      config.image_grid_pinpoints = nextGrids;
+      Object.assign(config.text_config, {
+        hidden_size: 4096,
+        intermediate_size: 14336,
+        num_hidden_layers: 32,
+        num_attention_heads: 32,
+        num_key_value_heads: 8,
+        head_dim: 128,
+        vocab_size: 32064,
+        max_position_embeddings: 32768,
+      });
+      Object.assign(config.vision_config, {
+        hidden_size: 1024,
+        intermediate_size: 4096,
+        num_hidden_layers: 24,
+        num_attention_heads: 16,
+        image_size: 336,
+        patch_size: 14,
+        projection_dim: 768,
+      });
+    },
+    prepare(processor, joint) {
+      for (const settings of [processor, joint.image_processor]) {
+        settings.size = { shortest_edge: 336 };
+        settings.crop_size = { height: 336, width: 336 };
+        settings.image_grid_pinpoints = nextGrids;
+      }
+      joint.patch_size = 14;
     },
   },
 };
