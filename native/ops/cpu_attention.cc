@@ -10,16 +10,12 @@
 #include "base/error.h"
 #include "ops/cpu_ops.h"
 #include "ops/packed_key_values.h"
+#include "ops/score_block.h"
 #include "ops/shapes.h"
 #include "ops/workspace.h"
 
 namespace fovea {
 namespace {
-
-constexpr int64_t kBlockRows = 96;           // of the score matrix, if its keys allow
-constexpr int64_t kScoreFloats = 1 << 18;    // 1 MiB of scores per thread, unless one query's heads need more
-constexpr int64_t kKeyBlock = kGemmColumns;  // keys that a gemm call takes
-constexpr int64_t kPackedFloats = 1 << 23;   // of keys and values packed at once for a long segment, or one head's
 
 int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
@@ -42,19 +38,6 @@ struct Block {
     return q.as<float>() + (begin + i) * q.row_stride + kv_head * group * d_head();
   }
 };
-
-// How many query rows a block takes.
-int64_t rows_per_block(int64_t n_keys, int64_t group) {
-  const int64_t fitting = std::min(kBlockRows, kScoreFloats / std::max<int64_t>(1, n_keys));
-  return std::max<int64_t>(1, fitting / std::max<int64_t>(1, group));
-}
-
-int64_t score_stride(int64_t n_keys) { return round_up(n_keys, kPanel) + kPanel; }
-
-// First number of key `key` of one head.
-const float* head_of(const Tensor& keys, int64_t key, int64_t head) {
-  return keys.as<float>() + key * keys.row_stride + head * keys.shape[2];
-}
 
 // One head's keys and values as panels: those of a cache, or packed once for all blocks of a long segment. Or null, and
 // every block packs what it reads.
@@ -143,18 +126,6 @@ void weigh(const KernelTable& kernels, const Block& block, const Tensor& v, cons
       }
     }
   }
-}
-
-// The numerators of a row's softmax in place of the products x (n); returns their sum. bias (n) or null.
-float numerators(const KernelTable& kernels, float* x, int64_t n, ScoreRule rule, const float* bias) {
-  if (rule.cap == 0 && bias == nullptr) return kernels.softmax_numerator(x, n, rule.scale);
-  if (rule.cap > 0) {
-    kernels.soft_cap(x, n, rule.scale, rule.cap);
-  } else {
-    kernels.scale(x, rule.scale, n, x);
-  }
-  if (bias != nullptr) kernels.add(x, bias, n);
-  return kernels.softmax_numerator(x, n, 1.0f);
 }
 
 void attend(const KernelTable& kernels, const Block& block, const AttentionSegment& segment, const PackedHead& packed,

@@ -9,23 +9,14 @@
 
 #include "base/error.h"
 #include "ops/cpu_ops.h"
+#include "ops/score_block.h"
 #include "ops/workspace.h"
 
 namespace fovea {
 namespace {
 
-constexpr int64_t kBlockRows = 96;           // of the score matrix, if its keys allow
-constexpr int64_t kScoreFloats = 1 << 18;    // 1 MiB of scores per thread, unless one row needs more
-constexpr int64_t kPackedWords = 1 << 23;    // of keys and values packed at once, or one head's
-constexpr int64_t kKeyBlock = kGemmColumns;  // keys that a gemm call takes
-
 int64_t panels_of(int64_t n) { return (n + kPanel - 1) / kPanel; }
 int64_t pairs_of(int64_t n) { return (n + 1) / 2; }
-
-// First number of row `row` of one head of x (m, n_heads, d_head).
-float* head_of(const Tensor& x, int64_t row, int64_t head) {
-  return x.as<float>() + row * x.row_stride + head * x.shape[2];
-}
 
 // One key head of a segment, packed. A word is a pair of bf16.
 struct PackedHead {
@@ -58,35 +49,27 @@ void pack_values(const KernelTable& kernels, const PackedHead& head) {
   }
 }
 
-int64_t rows_per_block(int64_t n_keys) { return std::clamp<int64_t>(kScoreFloats / n_keys, 1, kBlockRows); }
-
 // Rows [begin, begin + rows) of one query head.
 void attend(const KernelTable& kernels, const Tensor& q, int64_t begin, int64_t rows, int64_t query_head,
             const PackedHead& head, float scale, const Tensor& out) {
-  const Tensor& key_bias = head.segment->key_bias;
   const int64_t d = q.shape[2], n_keys = head.segment->k.rows();
   const int64_t d_even = 2 * pairs_of(d), keys_even = 2 * pairs_of(n_keys);
   float* queries = scratch(Scratch::kQueries, rows * d_even);
   for (int64_t row = 0; row < rows; ++row)
     kernels.round_bf16(head_of(q, begin + row, query_head), d, queries + row * d_even);
 
-  // The sum of a row's numerators waits behind its scores.
-  const int64_t stride = (panels_of(n_keys) + 1) * kPanel;
+  const int64_t stride = score_stride(n_keys);
   float* scores = scratch(Scratch::kScores, rows * stride);
   float* gemm_scratch = scratch(Scratch::kGemm, kGemmScratch);
   for (int64_t key = 0; key < n_keys; key += kKeyBlock)
     kernels.gemm_bf16({queries, d_even, rows, head.k + key * pairs_of(d), pairs_of(d) * kPanelBytes, d_even,
                        std::min(kKeyBlock, n_keys - key), nullptr, scores + key, stride, GemmMode::kStore,
                        gemm_scratch});
+  // The sum of a row's numerators waits behind its scores.
+  const float* bias = head.segment->key_bias.empty() ? nullptr : head.segment->key_bias.as<float>();
   for (int64_t row = 0; row < rows; ++row) {
     float* x = scores + row * stride;
-    float factor = scale;
-    if (!key_bias.empty()) {
-      kernels.scale(x, scale, n_keys, x);
-      kernels.add(x, key_bias.as<float>(), n_keys);
-      factor = 1;
-    }
-    x[stride - 1] = kernels.softmax_numerator(x, n_keys, factor);
+    x[stride - 1] = numerators(kernels, x, n_keys, scale, bias);
     kernels.round_bf16(x, n_keys, x);
   }
 
@@ -123,14 +106,14 @@ void CpuOps::attend_in_bf16(const Tensor& q, std::span<const AttentionSegment> s
   // As many heads at a time as fit the memory for packed ones.
   for (size_t first = 0, end = 0; first < heads.size(); first = end) {
     int64_t words = 0;
-    for (; end < heads.size() && (end == first || words + words_of(heads[end]) <= kPackedWords); ++end)
+    for (; end < heads.size() && (end == first || words + words_of(heads[end]) <= kPackedFloats); ++end)
       words += words_of(heads[end]);
     float* memory = scratch(Scratch::kKeys, words);
     std::vector<Piece> pieces;
     for (size_t i = first; i < end; ++i) {
       PackedHead& head = heads[i];
       const AttentionSegment& s = *head.segment;
-      const int64_t n_keys = s.k.rows(), group = q.shape[1] / s.k.n_heads(), rows = rows_per_block(n_keys);
+      const int64_t n_keys = s.k.rows(), group = q.shape[1] / s.k.n_heads(), rows = rows_per_block(n_keys, 1);
       head.k = memory;
       head.v = memory + k_words(n_keys, d);
       memory += words_of(head);
