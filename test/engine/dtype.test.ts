@@ -52,7 +52,8 @@ describe.each(["bf16", "int8", "int4"] as const)("a model held as %s", (dtype) =
     expect(together.map(({ tokens }) => tokens)).toEqual(one);
   });
 
-  it.skipIf(isSanitized)("answers alike on every kernel tier", async () => {
+  // determinism.test.ts asks the model as it is filed, which is bf16.
+  it.skipIf(isSanitized || dtype === "bf16")("answers alike on every kernel tier", async () => {
     await using model = await loadModel(miniModel, { dtype });
     const few = requests.slice(0, 2);
     const reference = [];

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <vector>
 
 #include "base/half.h"
 #include "kernels/reference/fill.h"
@@ -12,24 +13,24 @@ namespace {
 // Zero, of the same sign, for what is below the least normal number.
 float flush(float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; }
 
-float add_product(float sum, float x, uint16_t weight) {
-  return flush(std::fma(flush(x), flush(bf16_to_f32(weight)), sum));
-}
-
 void gemm_bf16(const GemmTask& task) {
-  for (int64_t row = 0; row < task.m; ++row) {
-    const float* x = static_cast<const float*>(task.x) + row * task.x_stride;
-    float* out = task.out + row * task.out_stride;
-    for (int64_t column = 0; column < task.n; ++column) {
-      const auto* panel = static_cast<const std::byte*>(task.panels) + column / kPanel * task.panel_stride;
-      const auto* w = reinterpret_cast<const uint16_t*>(panel) + column % kPanel * 2;
-      float sum = task.mode == GemmMode::kResume ? flush(out[column]) : 0.0f;
+  std::vector<float> w(static_cast<size_t>(task.k));  // of one column
+  for (int64_t column = 0; column < task.n; ++column) {
+    const auto* panel = static_cast<const std::byte*>(task.panels) + column / kPanel * task.panel_stride;
+    const auto* pairs = reinterpret_cast<const uint16_t*>(panel) + column % kPanel * 2;
+    for (int64_t i = 0; i < task.k; ++i)
+      w[static_cast<size_t>(i)] = flush(bf16_to_f32(pairs[i / 2 * 2 * kPanel + i % 2]));
+    for (int64_t row = 0; row < task.m; ++row) {
+      const float* x = static_cast<const float*>(task.x) + row * task.x_stride;
+      float& out = task.out[row * task.out_stride + column];
+      float sum = task.mode == GemmMode::kResume ? flush(out) : 0.0f;
       for (int64_t i = 0; i < task.k; i += 2) {
-        sum = add_product(sum, x[i + 1], w[i * kPanel + 1]);
-        sum = add_product(sum, x[i], w[i * kPanel]);
+        const auto first = static_cast<size_t>(i);
+        sum = flush(std::fma(flush(x[i + 1]), w[first + 1], sum));
+        sum = flush(std::fma(flush(x[i]), w[first], sum));
       }
       if (task.bias != nullptr) sum = flush(sum + flush(task.bias[column]));
-      out[column] = task.mode == GemmMode::kAdd ? flush(flush(out[column]) + sum) : sum;
+      out = task.mode == GemmMode::kAdd ? flush(flush(out) + sum) : sum;
     }
   }
 }
