@@ -17,8 +17,8 @@ from tokenizer import BOS, EOS, IMAGE
 VISUAL_ROWS = GRID * GRID
 QUESTION_ROWS = 252  # for all questions about one picture together
 # How readily a question is taken; those not named here have 1.
-WEIGHTS = {"exist": 3, "count": 3, "where": 3, "rel": 3, "what": 2, "total": 0.5, "color": 0.3, "word": 0.4}
-WEIGHTS |= {"list": 0.7, "caption": 0.15}
+WEIGHTS = {"exist": 2, "count": 4, "where": 2, "rel": 2, "what": 2, "size": 3, "tint": 3, "total": 0.5, "color": 0.2, "word": 0.8}
+WEIGHTS |= {"list": 1.5, "caption": 0.8}
 
 
 class Sequence(NamedTuple):

@@ -200,7 +200,7 @@ def record(name, reference, plan, cases):
                 inputs = to_inputs(processor, messages)
                 run = reference(model, share, **options)
                 ids = run.run(inputs)
-                if len(ids) < 2 or any(_changes(reference(model, share, noise_seed=s, **options), run, ids, inputs) for s in range(2)):
+                if len(ids) < 2 or any(_changes(reference(model, share, noise_seed=s, **options), run, ids, inputs) for s in range(4)):
                     continue
                 label = " ".join([kind, str(found), f"at {share}", *(f"{k} {v}" for k, v in options.items())])
                 recorded.append({"name": label, "plan": plan(share, options), "messages": messages, "kept": run.kept,
