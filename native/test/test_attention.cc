@@ -24,9 +24,9 @@ double rounded_to_bf16(double x) { return bf16_to_f32(f32_to_bf16(static_cast<fl
 
 // out (n_q, n_heads * d_head) in double precision, of what `rounded` makes of factors. sees (n_q), or (n_kv_heads,
 // n_q).
-std::vector<double> naive_attention(const Guarded& q, const Guarded& k, const Guarded& v, const Heads& h,
-                                    const std::vector<KeyRange>& sees, double scale, double cap = 0,
-                                    double (*rounded)(double) = [](double x) { return x; }) {
+std::vector<double> naive_attention(
+    const Guarded& q, const Guarded& k, const Guarded& v, const Heads& h, const std::vector<KeyRange>& sees,
+    double scale, double cap = 0, double (*rounded)(double) = [](double x) { return x; }) {
   std::vector<double> out(static_cast<size_t>(h.n_q * h.n_heads * h.d_head), 0.0);
   for (int64_t i = 0; i < h.n_q; ++i)
     for (int64_t head = 0; head < h.n_heads; ++head) {
@@ -106,8 +106,8 @@ TEST("attention in bf16: of rounded numbers in double precision, the same bits o
     AttentionInput scalar(h, h.n_q % 4);
     scalar.run(*make_cpu_ops(1, "scalar"), false, true);
     CHECK(scalar.out.intact());
-    const auto truth = naive_attention(scalar.q, scalar.k, scalar.v, h, causal_ranges(h, false), 0.25, 0,
-                                       rounded_to_bf16);
+    const auto truth =
+        naive_attention(scalar.q, scalar.k, scalar.v, h, causal_ranges(h, false), 0.25, 0, rounded_to_bf16);
     // A numerator may round to the other side of a tie.
     for (int64_t i = 0; i < h.n_q; ++i)
       for (int64_t c = 0; c < h.n_heads * h.d_head; ++c)
