@@ -28,6 +28,23 @@ const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
  *   processor_config.json.
  */
 
+/** CLIP-L/14 for 336 pixels, the tower of LLaVA-1.5 and LLaVA-NeXT. */
+const clipLarge = {
+  hidden_size: 1024,
+  intermediate_size: 4096,
+  num_hidden_layers: 24,
+  num_attention_heads: 16,
+  image_size: 336,
+  patch_size: 14,
+  projection_dim: 768,
+};
+
+/** @type {TrueSize["layers"]} */
+const llavaLayers = [
+  [/language_model\.model\.layers\.N\./, 32],
+  [/vision_tower\.encoder\.layers\.N\./, 24],
+];
+
 /** Heights and widths that LLaVA-NeXT cuts into tiles. */
 const nextGrids = [
   [336, 672],
@@ -127,10 +144,7 @@ export const trueSizes = {
       [/multi_modal_projector/, { 16: 1024, 32: 4096 }],
       [/language_model/, { 64: 32064, 32: 4096, 48: 11008 }],
     ],
-    layers: [
-      [/language_model\.model\.layers\.N\./, 32],
-      [/vision_tower\.encoder\.layers\.N\./, 24],
-    ],
+    layers: llavaLayers,
     configure(config) {
       config.vision_feature_select_strategy = "default";
       config.image_token_index = JSON.parse(
@@ -146,14 +160,7 @@ export const trueSizes = {
         vocab_size: 32064,
         max_position_embeddings: 4096,
       });
-      Object.assign(config.vision_config, {
-        hidden_size: 1024,
-        intermediate_size: 4096,
-        num_hidden_layers: 24,
-        num_attention_heads: 16,
-        image_size: 336,
-        projection_dim: 768,
-      });
+      Object.assign(config.vision_config, clipLarge);
     },
     prepare(processor) {
       processor.size = { shortest_edge: 336 };
@@ -169,10 +176,7 @@ export const trueSizes = {
       [/multi_modal_projector|image_newline/, { 32: 1024, 48: 4096 }],
       [/language_model/, { 260: 32064, 48: 4096, 16: 1024, 64: 14336 }],
     ],
-    layers: [
-      [/language_model\.model\.layers\.N\./, 32],
-      [/vision_tower\.encoder\.layers\.N\./, 24],
-    ],
+    layers: llavaLayers,
     configure(config) {
       config.image_grid_pinpoints = nextGrids;
       Object.assign(config.text_config, {
@@ -185,15 +189,7 @@ export const trueSizes = {
         vocab_size: 32064,
         max_position_embeddings: 32768,
       });
-      Object.assign(config.vision_config, {
-        hidden_size: 1024,
-        intermediate_size: 4096,
-        num_hidden_layers: 24,
-        num_attention_heads: 16,
-        image_size: 336,
-        patch_size: 14,
-        projection_dim: 768,
-      });
+      Object.assign(config.vision_config, clipLarge);
     },
     prepare(processor, joint) {
       for (const settings of [processor, joint.image_processor]) {

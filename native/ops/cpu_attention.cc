@@ -17,8 +17,6 @@
 namespace fovea {
 namespace {
 
-int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
-
 bool is_heads(const Tensor& x, int64_t d_head) {
   return is_f32(x, 3) && x.shape[2] == d_head && x.shape[1] > 0 && x.shape[2] > 0;
 }

@@ -15,7 +15,6 @@
 namespace fovea {
 namespace {
 
-int64_t panels_of(int64_t n) { return (n + kPanel - 1) / kPanel; }
 int64_t pairs_of(int64_t n) { return (n + 1) / 2; }
 
 // One key head of a segment, packed. A word is a pair of bf16.
@@ -26,8 +25,8 @@ struct PackedHead {
   float* v;       // words [panels of d][pairs of keys][16]
 };
 
-int64_t k_words(int64_t n_keys, int64_t d) { return panels_of(n_keys) * pairs_of(d) * kPanel; }
-int64_t v_words(int64_t n_keys, int64_t d) { return panels_of(d) * pairs_of(n_keys) * kPanel; }
+int64_t k_words(int64_t n_keys, int64_t d) { return round_up(n_keys, kPanel) * pairs_of(d); }
+int64_t v_words(int64_t n_keys, int64_t d) { return round_up(d, kPanel) * pairs_of(n_keys); }
 
 void pack_keys(const KernelTable& kernels, const PackedHead& head) {
   const Tensor& k = head.segment->k.dense;

@@ -11,6 +11,8 @@ namespace fovea {
 constexpr int64_t kKeyBlock = kGemmColumns;  // keys that a gemm call takes
 constexpr int64_t kPackedFloats = 1 << 23;   // of keys and values packed at once for several blocks, or one head's
 
+inline int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+
 // How many rows a block takes, each for `group` query heads.
 inline int64_t rows_per_block(int64_t n_keys, int64_t group) {
   constexpr int64_t kBlockRows = 96;         // of the score matrix, if its keys allow
@@ -20,7 +22,7 @@ inline int64_t rows_per_block(int64_t n_keys, int64_t group) {
 }
 
 // Floats from one row of scores to the next: the last is free.
-inline int64_t score_stride(int64_t n_keys) { return (n_keys + kPanel - 1) / kPanel * kPanel + kPanel; }
+inline int64_t score_stride(int64_t n_keys) { return round_up(n_keys, kPanel) + kPanel; }
 
 // First number of row `row` of one head of x (m, n_heads, d_head).
 inline float* head_of(const Tensor& x, int64_t row, int64_t head) {
