@@ -1,7 +1,7 @@
 // Milliseconds that each method takes to choose rows of one picture, at 576, 1,024 and 2,916 rows (24, 32 and 54 patches
 // a side) of 4,096 floats, as in LLaVA-1.5-7B; rows of the tower are 1,024 floats.
 //
-//   node bench/selection-overhead.mjs [repetitions, default 3] [sides, default 24,32,54]
+//   node bench/selection-overhead.mjs [repetitions, default 3] [sides, default 24,32,54] [methods, default all]
 //
 // The model is made up: random weights with the true widths, heads and four decoder layers, but a narrow FFN, which
 // choosing does not see. Half a gigabyte per size in the system's temporary folder while it runs. Markdown on standard
@@ -17,6 +17,7 @@ import { copyTextFiles, writeWeights } from "./random-model.mjs";
 
 const repetitions = Number(process.argv[2] ?? 3);
 const sides = (process.argv[3] ?? "24,32,54").split(",").map(Number);
+const wanted = (process.argv[4] ?? [...methods.keys()].join(",")).split(",");
 const mini = fileURLToPath(new URL("../model/fovea-mini/", import.meta.url));
 const patch = 14;
 const text = { width: 4096, heads: 32, layers: 4, ffn: 256 };
@@ -147,6 +148,7 @@ for (const side of sides) {
     const times = new Map();
     for (let repetition = 0; repetition < repetitions; repetition++) {
       for (const [name, method] of methods) {
+        if (!wanted.includes(name)) continue;
         try {
           const { timings } = await model.generate({ ...request, plan: { stages: [stageOf(method)] } });
           times.set(name, [...(times.get(name) ?? []), timings.select]);

@@ -60,42 +60,49 @@ std::span<const double> Cosines::of(int64_t i) {
 }
 
 template <typename F>
-void Cosines::each_pair(F&& see) {
-  constexpr int64_t kBlock = 64;
-  for (int64_t first = 0; first < n(); first += kBlock) {
-    // Pairs with rows before this block have been seen from the other side.
-    const int64_t count = std::min(kBlock, n() - first), right = n() - first;
-    block_.resize(static_cast<size_t>(count * right));
-    ops_.dot_rows(rows_.slice(first, count), rows_.slice(first, right), block_);
-    const std::span<const double> scales = std::span(scale_).subspan(static_cast<size_t>(first));
-    to_cosines(block_, scales.first(static_cast<size_t>(count)), scales);
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t j = i; j < right; ++j)
-        see(static_cast<size_t>(first + i), static_cast<size_t>(first + j), block_[static_cast<size_t>(i * right + j)]);
+void Cosines::each_block(F&& see) {
+  constexpr size_t kBlock = 64;
+  const size_t size = scale_.size();
+  for (size_t first = 0; first < size; first += kBlock) {
+    const size_t count = std::min(kBlock, size - first), right = size - first;
+    block_.resize(count * right);
+    const Tensor rows = rows_.slice(static_cast<int64_t>(first), static_cast<int64_t>(right));
+    ops_.dot_rows(rows.slice(0, static_cast<int64_t>(count)), rows, block_);
+    const std::span<const double> scales = std::span(scale_).subspan(first);
+    to_cosines(block_, scales.first(count), scales);
+    see(first, count, right);
   }
 }
 
 std::vector<double> Cosines::all() {
   const size_t size = scale_.size();
   std::vector<double> cosines(size * size);
-  each_pair([&](size_t i, size_t j, double cosine) { cosines[i * size + j] = cosines[j * size + i] = cosine; });
+  each_block([&](size_t first, size_t count, size_t right) {
+    double* corner = &cosines[first * size + first];
+    for (size_t i = 0; i < count; ++i) std::copy_n(&block_[i * right], right, corner + i * size);
+    // Mirrored. In this order neighbours are written together; the block is small enough to be read across.
+    for (size_t j = count; j < right; ++j)
+      for (size_t i = 0; i < count; ++i) corner[j * size + i] = block_[i * right + j];
+  });
   return cosines;
 }
 
 std::vector<double> Cosines::nearest_other() {
   const size_t size = scale_.size();
   std::vector<double> nearest(size, -std::numeric_limits<double>::infinity());
-  const auto see = [&](size_t i, size_t j, double cosine) {
-    if (i == j) return;
-    nearest[i] = std::max(nearest[i], cosine);
-    nearest[j] = std::max(nearest[j], cosine);
-  };
-  if (pairs_.empty()) {
-    each_pair(see);
-  } else {
+  if (!pairs_.empty()) {
     for (size_t i = 0; i < size; ++i)
-      for (size_t j = i; j < size; ++j) see(i, j, pairs_[i * size + j]);
+      for (size_t j = 0; j < size; ++j)
+        if (i != j) nearest[i] = std::max(nearest[i], pairs_[i * size + j]);
+    return nearest;
   }
+  each_block([&](size_t first, size_t count, size_t right) {
+    for (size_t i = 0; i < count; ++i)
+      for (size_t j = i + 1; j < right; ++j) {
+        nearest[first + i] = std::max(nearest[first + i], block_[i * right + j]);
+        nearest[first + j] = std::max(nearest[first + j], block_[i * right + j]);
+      }
+  });
   return nearest;
 }
 

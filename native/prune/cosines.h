@@ -38,9 +38,10 @@ class Cosines {
   std::vector<double> mean_to_others() const;
 
  private:
-  // Calls see(i, j, cosine) for each pair i <= j.
+  // Calls see(first, count, right) for blocks of rows, each with itself and the rows behind it: block_ holds (count,
+  // right) cosines of rows first + i with rows first + j. Pairs with the rows before were seen from the other side.
   template <typename F>
-  void each_pair(F&& see);
+  void each_block(F&& see);
 
   Ops& ops_;
   Tensor rows_;
