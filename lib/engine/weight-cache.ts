@@ -6,7 +6,7 @@ import type { GgufFiles } from "../gguf/find-gguf.js";
 import { cacheFolder, foveaVersion, weightFiles } from "./cache-folder.js";
 
 /** Of packed matrices in a file; to be raised when the addon packs into other bytes than before. */
-const layout = 1;
+const layout = 2;
 const sampleBytes = 4096;
 const samples = 256;
 

@@ -59,6 +59,9 @@ class GgufFile {
   }
   const std::map<std::string, GgufEntry, std::less<>>& entries() const { return header_.tensors; }
   const std::byte* data(const GgufEntry& entry) const { return parts_[entry.part].data() + entry.begin; }
+  void give_back() const {
+    for (const MappedFile& part : parts_) part.give_back();
+  }
 
  private:
   std::vector<MappedFile> parts_;

@@ -34,6 +34,9 @@ class GgufTensors final : public TensorSource {
   HeldTensor look(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
   HeldTensor take(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const override;
   uint64_t bytes() const override { return bytes_; }
+  void give_back() const override {
+    for (const GgufFile& file : files_) file.give_back();
+  }
 
  private:
   struct Found {

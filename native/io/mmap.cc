@@ -76,7 +76,7 @@ Mapping map_file(const std::string& path) {
 
 void unmap(const std::byte* data, size_t) { UnmapViewOfFile(data); }
 
-void advise(const std::byte*, size_t) {}
+void forget(const std::byte*, size_t) {}  // pages of files are the system's to take
 
 #else
 
@@ -105,7 +105,7 @@ Mapping map_file(const std::string& path) {
 
 void unmap(const std::byte* data, size_t size) { munmap(const_cast<std::byte*>(data), size); }
 
-void advise(const std::byte* data, size_t size) { madvise(const_cast<std::byte*>(data), size, MADV_WILLNEED); }
+void forget(const std::byte* data, size_t size) { madvise(const_cast<std::byte*>(data), size, MADV_DONTNEED); }
 
 #endif
 
@@ -131,6 +131,6 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-void MappedFile::will_need() const { advise(data_, size_); }
+void MappedFile::give_back() const { forget(data_, size_); }
 
 }  // namespace fovea

@@ -22,8 +22,8 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
 
-  // Asks the system to read the file ahead; only a hint.
-  void will_need() const;
+  // Takes what has been read out of the process's memory, where the system can; it is read again when asked for.
+  void give_back() const;
 
  private:
   std::string path_;

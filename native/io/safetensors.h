@@ -62,6 +62,9 @@ class SafetensorsFolder final : public TensorSource {
   std::vector<std::string> names() const;                      // sorted, usable or not
   const SafetensorsEntry* entry(std::string_view name) const;  // nullptr if there is no such tensor
   uint64_t bytes() const override { return bytes_; }
+  void give_back() const override {
+    for (const MappedFile& file : files_) file.give_back();
+  }
 
  private:
   SafetensorsFolder() = default;

@@ -41,6 +41,9 @@ class TensorSource {
   virtual HeldTensor look(std::string_view name, std::initializer_list<int64_t> shape, DType blocks_as) const = 0;
 
   virtual uint64_t bytes() const = 0;  // of the data of all tensors
+
+  // Takes what was read of the files out of memory; tensors stay valid, and are read again when asked for.
+  virtual void give_back() const = 0;
 };
 
 // "(2, 3)", for messages.

@@ -111,7 +111,8 @@ struct KernelTable {
 
   // n numbers each, in the order of fovea::Activation.
   void (*activate[kActivations])(float* x, int64_t n);
-  void (*gated[kActivations])(const float* gate, const float* up, int64_t n, float* out);
+  // out (m, n) = act(gate) * up of x (m, 2 n), in which 16 gates and the 16 numbers they gate take turns; zero padded.
+  void (*gated[kActivations])(const float* x, int64_t x_stride, int64_t m, int64_t n, float* out, int64_t out_stride);
   void (*add)(float* x, const float* y, int64_t n);                    // x += y
   void (*scale)(const float* x, float factor, int64_t n, float* out);  // out = x * factor
   void (*multiply)(const float* x, const float* y, int64_t n, float* out);

@@ -19,11 +19,11 @@ PackedCache::PackedCache(const std::string& path) : file_(open_if_sound(path)) {
   if (!file_) write([&] { writer_ = std::make_unique<SafetensorsWriter>(path); });
 }
 
-std::unique_ptr<PackedMatrix> PackedCache::find(Ops& ops, const std::string& name, int64_t n, int64_t k,
-                                                DType dtype) const {
+std::unique_ptr<PackedMatrix> PackedCache::find(Ops& ops, const std::string& name, int64_t n, int64_t k, DType dtype,
+                                                Outputs outputs) const {
   if (!file_) return nullptr;
   const std::span<const std::byte> bytes = file_->stored_bytes(name);
-  return bytes.empty() ? nullptr : ops.packed_in(bytes, n, k, dtype);
+  return bytes.empty() ? nullptr : ops.packed_in(bytes, n, k, dtype, outputs);
 }
 
 void PackedCache::keep(const std::string& name, const PackedMatrix& matrix) {

@@ -23,7 +23,8 @@ class PackedCache {
   explicit PackedCache(const std::string& path);
 
   // The matrix under that name, which stays valid as long as the cache; or null.
-  std::unique_ptr<PackedMatrix> find(Ops& ops, const std::string& name, int64_t n, int64_t k, DType dtype) const;
+  std::unique_ptr<PackedMatrix> find(Ops& ops, const std::string& name, int64_t n, int64_t k, DType dtype,
+                                     Outputs outputs) const;
   // Puts a matrix into a file that was begun. One that cannot be written is given up, and no error.
   void keep(const std::string& name, const PackedMatrix& matrix);
   // All matrices have been kept: the file may be read from now on.

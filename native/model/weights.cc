@@ -56,16 +56,18 @@ HeldTensor Weights::take(const std::string& name, std::initializer_list<int64_t>
 }
 
 std::unique_ptr<PackedMatrix> Weights::packed(const std::string& name, int64_t n, int64_t k, DType filed,
-                                              Coarsest coarsest, const std::function<Parts()>& make) {
+                                              Coarsest coarsest, const std::function<Parts()>& make, Outputs outputs) {
   const bool quantise = dtype_ == "int8" || dtype_ == "int4";
   matrix_dtype_ = dtype_ == "auto" || (quantise && coarsest == Coarsest::kAsFiled) ? filed
                   : !quantise                                                      ? blocks_as()
                   : dtype_ == "int4" && coarsest == Coarsest::kInt4                ? DType::kInt4
                                                                                    : DType::kInt8;
-  std::unique_ptr<PackedMatrix> matrix = cache_ == nullptr ? nullptr : cache_->find(ops_, name, n, k, matrix_dtype_);
+  std::unique_ptr<PackedMatrix> matrix =
+      cache_ == nullptr ? nullptr : cache_->find(ops_, name, n, k, matrix_dtype_, outputs);
   if (matrix == nullptr) {
     try {
-      matrix = ops_.pack(make().parts, matrix_dtype_);
+      // What is packed is not read again: a load must not take the file's size on top of the weights'.
+      matrix = ops_.pack(make().parts, matrix_dtype_, outputs, [&] { files_.give_back(); });
     } catch (const Error& error) {
       throw Error(error.code(), "weight " + name + ": " + error.what());
     }
@@ -135,24 +137,27 @@ DeviceArray Weights::rows(const std::string& name, int64_t m, int64_t n) {
 }
 
 std::unique_ptr<PackedMatrix> Weights::matrix(const std::string& name, int64_t n, int64_t k, Coarsest coarsest) {
-  return stacked({name}, n, k, coarsest);
-}
-
-std::unique_ptr<PackedMatrix> Weights::stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k,
-                                               Coarsest coarsest) {
-  std::string all;
-  DType filed = DType::kF32;
-  for (const std::string& name : names) {
-    const DType dtype = look(name, {n_each, k}, blocks_as()).tensor.dtype;
-    if (all.empty()) filed = dtype;
-    all += (all.empty() ? "" : "+") + name;
-  }
-  return packed(all, std::ssize(names) * n_each, k, filed, coarsest, [&] {
+  const DType filed = look(name, {n, k}, blocks_as()).tensor.dtype;
+  return packed(name, n, k, filed, coarsest, [&] {
     Parts made;
-    for (const std::string& name : names)
-      made.parts.push_back(made.held.emplace_back(files_.take(name, {n_each, k}, blocks_as())).tensor);
+    made.parts.push_back(made.held.emplace_back(files_.take(name, {n, k}, blocks_as())).tensor);
     return made;
   });
+}
+
+std::unique_ptr<PackedMatrix> Weights::gated(const std::string& gate, const std::string& up, int64_t n_each, int64_t k,
+                                             Coarsest coarsest) {
+  const DType filed = look(gate, {n_each, k}, blocks_as()).tensor.dtype;
+  look(up, {n_each, k}, blocks_as());
+  return packed(
+      gate + "*" + up, 2 * n_each, k, filed, coarsest,
+      [&] {
+        Parts made;
+        for (const std::string& name : {gate, up})
+          made.parts.push_back(made.held.emplace_back(files_.take(name, {n_each, k}, blocks_as())).tensor);
+        return made;
+      },
+      Outputs::kGated);
 }
 
 std::unique_ptr<PackedMatrix> Weights::patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p) {

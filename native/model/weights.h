@@ -55,9 +55,9 @@ class Weights {
   // (n, k) packed.
   std::unique_ptr<PackedMatrix> matrix(const std::string& name, int64_t n, int64_t k,
                                        Coarsest coarsest = Coarsest::kInt8);
-  // Several (n_each, k) stacked and packed.
-  std::unique_ptr<PackedMatrix> stacked(const std::vector<std::string>& names, int64_t n_each, int64_t k,
-                                        Coarsest coarsest = Coarsest::kInt8);
+  // Two (n_each, k) packed for Ops::linear_gated.
+  std::unique_ptr<PackedMatrix> gated(const std::string& gate, const std::string& up, int64_t n_each, int64_t k,
+                                      Coarsest coarsest = Coarsest::kInt8);
   // A convolution's (n, c, p, p) as a matrix (n, c * p * p), packed, never quantised: pixels are all a tower sees.
   std::unique_ptr<PackedMatrix> patch_matrix(const std::string& name, int64_t n, int64_t c, int64_t p);
   // The same of pixels that come one after another, channels together: (n, p * p * c) in the file; or of a convolution
@@ -93,7 +93,7 @@ class Weights {
   DType blocks_as() const;  // what a matrix of blocks is kept as
   // The matrix of that name in the cache; or packed from what make returns. filed: the dtype in the file.
   std::unique_ptr<PackedMatrix> packed(const std::string& name, int64_t n, int64_t k, DType filed, Coarsest coarsest,
-                                       const std::function<Parts()>& make);
+                                       const std::function<Parts()>& make, Outputs outputs = Outputs::kPlain);
   DeviceArray widened(const Tensor& tensor, const std::string& name);
   DeviceArray to_f32(const Tensor& tensor, const std::string& name);
 

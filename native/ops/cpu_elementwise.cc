@@ -8,11 +8,6 @@
 namespace fovea {
 namespace {
 
-static_assert(static_cast<int>(Activation::kGelu) == 0 && static_cast<int>(Activation::kGeluTanh) == 1 &&
-                  static_cast<int>(Activation::kQuickGelu) == 2 && static_cast<int>(Activation::kSilu) == 3 &&
-                  static_cast<int>(Activation::kRelu) == kActivations - 1,
-              "KernelTable::activate is indexed by Activation");
-
 // A vector of d numbers.
 bool is_vector(const Tensor& tensor, int64_t d) { return is_f32(tensor, 1) && tensor.rows() == d && tensor.dense(); }
 
@@ -46,24 +41,6 @@ void CpuOps::normalise_rows(const Tensor& x, const Tensor& out) {
                  {{"x", x}, {"out", out}});
   for_rows(x.rows(), 2 * x.shape[1], [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) kernels_.normalise(row_of(x, i), x.shape[1], row_of(out, i));
-  });
-}
-
-void CpuOps::activate(const Tensor& x, Activation kind) {
-  require_shapes(is_f32(x, 2), "activate", "expected x (m, d)", {{"x", x}});
-  const auto kernel = kernels_.activate[static_cast<size_t>(kind)];
-  for_rows(x.rows(), 4 * x.shape[1], [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) kernel(row_of(x, i), x.shape[1]);
-  });
-}
-
-void CpuOps::gated(const Tensor& x, Activation kind, const Tensor& out) {
-  require_shapes(is_f32(x, 2) && is_f32(out, 2) && x.rows() == out.rows() && x.shape[1] == 2 * out.shape[1], "gated",
-                 "expected x (m, 2 d), out (m, d)", {{"x", x}, {"out", out}});
-  const int64_t d = out.shape[1];
-  const auto kernel = kernels_.gated[static_cast<size_t>(kind)];
-  for_rows(x.rows(), 6 * d, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) kernel(row_of(x, i), row_of(x, i) + d, d, row_of(out, i));
   });
 }
 

@@ -1,5 +1,6 @@
 // Matrix products: cut into blocks of rows and panels that the gemm kernels take.
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "ops/cpu_ops.h"
@@ -53,6 +54,11 @@ void (*kernel_of(const KernelTable& kernels, DType weights))(const GemmTask&) {
   }
 }
 
+static_assert(static_cast<int>(Activation::kGelu) == 0 && static_cast<int>(Activation::kGeluTanh) == 1 &&
+                  static_cast<int>(Activation::kQuickGelu) == 2 && static_cast<int>(Activation::kSilu) == 3 &&
+                  static_cast<int>(Activation::kRelu) == kActivations - 1,
+              "KernelTable::activate is indexed by Activation");
+
 // Below this many multiply-adds, waking a thread costs more than it saves.
 constexpr int64_t kWorthSharing = 100000;
 
@@ -62,17 +68,33 @@ bool bias_fits(const Tensor& bias, int64_t n) {
 
 }  // namespace
 
-void CpuOps::linear(const Tensor& x, const PackedMatrix& packed, const Tensor& bias, const Tensor& out,
-                    bool accumulate) {
+void CpuOps::linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out, bool accumulate) {
+  product("linear", x, w, bias, out, Outputs::kPlain, accumulate ? GemmMode::kAdd : GemmMode::kStore, std::nullopt);
+}
+
+void CpuOps::linear_activated(const Tensor& x, const PackedMatrix& w, const Tensor& bias, Activation kind,
+                              const Tensor& out) {
+  product("linear_activated", x, w, bias, out, Outputs::kPlain, GemmMode::kStore, kind);
+}
+
+void CpuOps::linear_gated(const Tensor& x, const PackedMatrix& w, const Tensor& bias, Activation kind,
+                          const Tensor& out) {
+  product("linear_gated", x, w, bias, out, Outputs::kGated, GemmMode::kStore, kind);
+}
+
+void CpuOps::product(const char* op, const Tensor& x, const PackedMatrix& packed, const Tensor& bias, const Tensor& out,
+                     Outputs outputs, GemmMode mode, Then then) {
   const auto* w = dynamic_cast<const PackedPanels*>(&packed);
-  if (w == nullptr) throw Error(ErrorCode::kInternal, "linear: weights packed by another backend");
-  const int64_t m = x.rows(), n = w->outputs(), k = w->inputs();
-  require_shapes(
-      is_f32(x, 2) && is_f32(out, 2) && x.shape[1] == k && out.shape[1] == n && out.rows() == m && bias_fits(bias, n),
-      "linear",
-      ("expected x (m, k), out (m, n), bias (n) or none for w " + std::to_string(n) + " x " + std::to_string(k))
-          .c_str(),
-      {{"x", x}, {"bias", bias}, {"out", out}});
+  if (w == nullptr || w->kind() != outputs)
+    throw Error(ErrorCode::kInternal, std::string(op) + ": weights packed for another op or backend");
+  const int64_t m = x.rows(), n = w->outputs(), k = w->inputs(), width = outputs == Outputs::kGated ? n / 2 : n;
+  require_shapes(is_f32(x, 2) && is_f32(out, 2) && x.shape[1] == k && out.shape[1] == width && out.rows() == m &&
+                     bias_fits(bias, n),
+                 op,
+                 ("expected x (m, k), out (m, " + std::to_string(width) + "), bias (n) or none for w " +
+                  std::to_string(n) + " x " + std::to_string(k))
+                     .c_str(),
+                 {{"x", x}, {"bias", bias}, {"out", out}});
   if (m == 0) return;
   GemmTask whole{};
   whole.x = x.data;
@@ -80,13 +102,13 @@ void CpuOps::linear(const Tensor& x, const PackedMatrix& packed, const Tensor& b
   whole.m = m;
   whole.panel_stride = w->panel_stride();
   whole.k = w->depth();
-  whole.n = n;
+  whole.n = width;
   whole.bias = bias.empty() ? nullptr : bias.as<float>();
   whole.out = out.as<float>();
   whole.out_stride = out.row_stride;
-  whole.mode = accumulate ? GemmMode::kAdd : GemmMode::kStore;
+  whole.mode = mode;
   if (w->dtype() == DType::kF32 || w->dtype() == DType::kF16) {
-    multiply(whole, *w);
+    multiply(whole, *w, then);
     return;
   }
   // Rows are rounded to what multiplies such weights, so many at a time that they stay in a cache.
@@ -101,7 +123,7 @@ void CpuOps::linear(const Tensor& x, const PackedMatrix& packed, const Tensor& b
     } else {
       to_bf16(rows, *w, part);
     }
-    multiply(part, *w);
+    multiply(part, *w, then);
   }
 }
 
@@ -135,12 +157,13 @@ void CpuOps::to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task) {
   task.x_stride = stride;
 }
 
-// `whole` but for its panels and scratch; any m and n.
-void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w) {
+// `whole` but for its panels and scratch; any m and n, which is the width of out.
+void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w, Then then) {
   const auto kernel = kernel_of(kernels_, w.dtype());
-  const int64_t inputs = whole.m * whole.n * w.inputs();
-  const int threads = inputs < kWorthSharing ? 1 : pool_.threads();
-  const Blocks blocks = cut(whole.m, whole.n, threads, kGemmColumns / kPanel);
+  const bool gated = w.kind() == Outputs::kGated;
+  const int64_t columns = gated ? w.n_panels() * kPanel : whole.n;
+  const int threads = whole.m * columns * w.inputs() < kWorthSharing ? 1 : pool_.threads();
+  const Blocks blocks = cut(whole.m, columns, threads, kGemmColumns / kPanel);
   const auto block = [&](int64_t index) {
     const int64_t row = index % blocks.down * blocks.rows, panel = index / blocks.down * blocks.panels;
     const int64_t column = panel * kPanel;
@@ -148,16 +171,35 @@ void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w) {
     task.x = static_cast<const float*>(whole.x) + row * whole.x_stride;  // words are as wide as floats
     task.m = std::min(blocks.rows, whole.m - row);
     task.panels = w.panel(panel);
-    task.n = std::min(blocks.panels * kPanel, whole.n - column);
-    if (task.bias != nullptr) task.bias += column;
-    task.out += row * whole.out_stride + column;
+    task.n = std::min(blocks.panels * kPanel, columns - column);
     if (w.of_bytes()) {
       task.x_scales += row;
       task.x_sums += row * whole.x_sums_stride;
       if (task.w_scales != nullptr) task.w_scales += column;
     }
     task.scratch = scratch(Scratch::kGemm, kGemmScratch);
+    float* out = whole.out + row * whole.out_stride + (gated ? column / 2 : column);
+    if (!gated) {
+      task.out = out;
+      if (task.bias != nullptr) task.bias += column;
+      kernel(task);
+      for (int64_t i = 0; then && i < task.m; ++i)
+        kernels_.activate[static_cast<size_t>(*then)](out + i * whole.out_stride, task.n);
+      return;
+    }
+    std::array<float, kGemmColumns> bias;  // in the order of the panels
+    if (task.bias != nullptr) {
+      for (int64_t i = 0; i < task.n; ++i) {
+        const int64_t output = w.output_at(panel + i / kPanel, i % kPanel);
+        bias[static_cast<size_t>(i)] = output < w.outputs() ? whole.bias[output] : 0;
+      }
+      task.bias = bias.data();
+    }
+    task.out = scratch(Scratch::kGated, task.m * task.n);
+    task.out_stride = task.n;
     kernel(task);
+    kernels_.gated[static_cast<size_t>(*then)](task.out, task.n, task.m, std::min(task.n / 2, whole.n - column / 2),
+                                               out, whole.out_stride);
   };
   if (threads == 1) {
     for (int64_t i = 0; i < blocks.across * blocks.down; ++i) block(i);

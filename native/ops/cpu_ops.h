@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/thread_pool.h"
@@ -25,16 +26,19 @@ class CpuOps final : public Ops {
 
   std::unique_ptr<KeyValues> key_values(int64_t n_heads, int64_t d_head) override;
 
-  std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) override;
-  std::unique_ptr<PackedMatrix> packed_in(std::span<const std::byte> storage, int64_t n, int64_t k,
-                                          DType dtype) override;
+  std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as, Outputs outputs,
+                                     const std::function<void()>& after_some) override;
+  std::unique_ptr<PackedMatrix> packed_in(std::span<const std::byte> storage, int64_t n, int64_t k, DType dtype,
+                                          Outputs outputs) override;
   void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out, bool accumulate) override;
+  void linear_activated(const Tensor& x, const PackedMatrix& w, const Tensor& bias, Activation kind,
+                        const Tensor& out) override;
+  void linear_gated(const Tensor& x, const PackedMatrix& w, const Tensor& bias, Activation kind,
+                    const Tensor& out) override;
   void dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) override;
 
   void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) override;
   void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) override;
-  void activate(const Tensor& x, Activation kind) override;
-  void gated(const Tensor& x, Activation kind, const Tensor& out) override;
   void add(const Tensor& x, const Tensor& y) override;
   void scale_rows(const Tensor& x, std::span<const float> factors) override;
   void scale_columns(const Tensor& x, const Tensor& factors) override;
@@ -57,7 +61,10 @@ class CpuOps final : public Ops {
   bool all_finite(const Tensor& x) override;
 
  private:
-  void multiply(const GemmTask& whole, const PackedPanels& w);
+  using Then = std::optional<Activation>;  // what is done with products
+  void product(const char* op, const Tensor& x, const PackedMatrix& packed, const Tensor& bias, const Tensor& out,
+               Outputs outputs, GemmMode mode, Then then);
+  void multiply(const GemmTask& whole, const PackedPanels& w, Then then);
   void to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task);
   void to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task);
   void attend_long(const Tensor& q, const AttentionSegment& segment, ScoreRule rule, const Tensor& out);

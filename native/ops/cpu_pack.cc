@@ -17,6 +17,8 @@ namespace fovea {
 namespace {
 
 constexpr int64_t kMostBytes = int64_t{1} << 16;  // inputs of a sum of byte products
+constexpr int64_t kSomeBytes = int64_t{1}
+                               << 25;  // of parts, were they f32, that are packed between two calls of after_some
 
 enum Fault : uint32_t { kSound = 0, kNotFinite = 1, kOverflow = 2 };
 
@@ -162,7 +164,7 @@ uint32_t pack_int4_panel(const KernelTable& kernels, const std::array<SourceRow,
   return fault;
 }
 
-// Row `index` of the stacked parts.
+// Row `index` of the stacked parts, or none.
 SourceRow source_row(std::span<const Tensor> parts, int64_t index) {
   for (const Tensor& part : parts) {
     if (index < part.rows())
@@ -191,7 +193,8 @@ int64_t checked_outputs(std::span<const Tensor> parts) {
 
 }  // namespace
 
-std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType as) {
+std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType as, Outputs outputs,
+                                           const std::function<void()>& after_some) {
   const int64_t n = checked_outputs(parts);
   const int64_t k = parts[0].shape[1];
   const bool of_bytes = as == DType::kInt8 || as == DType::kInt4;
@@ -201,19 +204,24 @@ std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType 
     throw Error(ErrorCode::kModelUnsupported, "a weight has " + std::to_string(k) + " inputs; as " + dtype_name(as) +
                                                   " it may have " + std::to_string(kMostBytes) +
                                                   "; load the model as bf16");
-  auto packed = std::make_unique<PackedPanels>(n, k, as);
+  auto packed = std::make_unique<PackedPanels>(n, k, as, outputs);
   std::atomic<uint32_t> faults{kSound};
-  pool_.parallel_for(packed->n_panels(), [&](int64_t index) {
+  const auto pack_panel = [&](int64_t index) {
     std::array<SourceRow, kPanel> rows;
     for (int64_t lane = 0; lane < kPanel; ++lane)
-      rows[static_cast<size_t>(lane)] = source_row(parts, index * kPanel + lane);
+      rows[static_cast<size_t>(lane)] = source_row(parts, packed->output_at(index, lane));
     std::byte* panel = packed->panel(index);
     const uint32_t fault = as == DType::kInt8
                                ? pack_int8_panel(kernels_, rows, k, panel, packed->scales() + index * kPanel)
                            : as == DType::kInt4 ? pack_int4_panel(kernels_, rows, k, panel)
                                                 : pack_float_panel(kernels_, rows, k, as, panel);
     faults.fetch_or(fault, std::memory_order_relaxed);
-  });
+  };
+  const int64_t some = std::max<int64_t>(1, kSomeBytes / (kPanelBytes * k));
+  for (int64_t begin = 0; begin < packed->n_panels(); begin += some) {
+    pool_.parallel_for(std::min(some, packed->n_panels() - begin), [&](int64_t i) { pack_panel(begin + i); });
+    if (after_some) after_some();
+  }
   if ((faults & kNotFinite) != 0)
     throw Error(ErrorCode::kNumeric, "a weight is NaN or infinite; the file is damaged, download it again");
   if ((faults & kOverflow) != 0)
@@ -222,8 +230,9 @@ std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType 
   return packed;
 }
 
-std::unique_ptr<PackedMatrix> CpuOps::packed_in(std::span<const std::byte> storage, int64_t n, int64_t k, DType dtype) {
-  auto packed = std::make_unique<PackedPanels>(n, k, dtype, storage.data());
+std::unique_ptr<PackedMatrix> CpuOps::packed_in(std::span<const std::byte> storage, int64_t n, int64_t k, DType dtype,
+                                                Outputs outputs) {
+  auto packed = std::make_unique<PackedPanels>(n, k, dtype, outputs, storage.data());
   const bool is_aligned = reinterpret_cast<uintptr_t>(storage.data()) % kAlignment == 0;
   if (storage.size() != packed->bytes() || !is_aligned) return nullptr;
   return packed;

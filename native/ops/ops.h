@@ -20,6 +20,9 @@ namespace fovea {
 
 enum class Activation { kGelu, kGeluTanh, kQuickGelu, kSilu, kRelu };
 
+// What the outputs of a matrix are: numbers on their own, or in one half the gates of those in the other.
+enum class Outputs { kPlain, kGated };
+
 // A weight matrix in the layout that the backend multiplies with. Made by Ops::pack.
 class PackedMatrix {
  public:
@@ -125,20 +128,30 @@ class Ops {
   // Without rows.
   virtual std::unique_ptr<KeyValues> key_values(int64_t n_heads, int64_t d_head) = 0;
 
-  // Weights. Stacks parts (n_i, k) of host memory into one (sum n_i, k) matrix held as f32, f16 or bf16, or as
+  // Weights. Stacks parts (n_i, k) of host memory into one (n = sum n_i, k) matrix held as f32, f16 or bf16, or as
   //  int8: a scale per output; rows of x are rounded to 8 bits with a scale each, sums are exact integers
   //  int4: a scale and a minimum for each 64 k of an output; x as with int8.
+  // after_some is called whenever up to 32 MB of parts were read, also the last; what it throws ends the packing.
   // Throws kNumeric, naming no tensor, if a value is NaN or infinite in the file or after conversion.
-  virtual std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as) = 0;
+  virtual std::unique_ptr<PackedMatrix> pack(std::span<const Tensor> parts, DType as, Outputs outputs = Outputs::kPlain,
+                                             const std::function<void()>& after_some = {}) = 0;
 
   // A matrix whose storage() is kept elsewhere, for as long as it lives; or null if that is not of an (n, k) matrix
   // held as dtype.
-  virtual std::unique_ptr<PackedMatrix> packed_in(std::span<const std::byte> storage, int64_t n, int64_t k,
-                                                  DType dtype) = 0;
+  virtual std::unique_ptr<PackedMatrix> packed_in(std::span<const std::byte> storage, int64_t n, int64_t k, DType dtype,
+                                                  Outputs outputs = Outputs::kPlain) = 0;
 
-  // out (m, n) = x (m, k) * w^T + bias; with accumulate, out += that. bias (n) or empty.
+  // Products x (m, k) * w^T + bias, (m, n); bias (n) or empty. What is done with them is done while they are in a
+  // cache.
+  // out (m, n) = the product; with accumulate, out += that.
   virtual void linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& out,
                       bool accumulate = false) = 0;
+  // out (m, n) = act(product).
+  virtual void linear_activated(const Tensor& x, const PackedMatrix& w, const Tensor& bias, Activation kind,
+                                const Tensor& out) = 0;
+  // out (m, n / 2) = act(gate) * up, with the product [gate | up]; w packed as Outputs::kGated.
+  virtual void linear_gated(const Tensor& x, const PackedMatrix& w, const Tensor& bias, Activation kind,
+                            const Tensor& out) = 0;
   // out (m, n), on the host, = a (m, k) * b^T with b (n, k), both activations, in f64: choices of rows hang on digits
   // that an f32 does not have.
   virtual void dot_rows(const Tensor& a, const Tensor& b, std::span<double> out) = 0;
@@ -146,9 +159,6 @@ class Ops {
   // Norms: x, out (m, d), weight and bias (d); out may be x.
   virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& out) = 0;
   virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps, const Tensor& out) = 0;
-  virtual void activate(const Tensor& x, Activation kind) = 0;  // in place, x (m, d)
-  virtual void gated(const Tensor& x, Activation kind,
-                     const Tensor& out) = 0;               // x (m, 2d) = [gate | up]; out (m, d) = act(gate) * up
   virtual void add(const Tensor& x, const Tensor& y) = 0;  // x (m, d) += y (m, d), or y (d) for every row
 
   virtual void scale_rows(const Tensor& x, std::span<const float> factors) = 0;  // x (m, d): row i times factors[i]

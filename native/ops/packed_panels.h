@@ -1,4 +1,5 @@
-// A weight matrix as panels of 16 outputs, zero padded: what the gemm kernels read (see GemmTask::panels).
+// A weight matrix as panels of 16 outputs, zero padded: what the gemm kernels read (see GemmTask::panels). Panels of
+// gates alternate with panels of what they gate, so that both are in one block of products.
 #pragma once
 
 #include "base/aligned.h"
@@ -10,11 +11,11 @@ namespace fovea {
 class PackedPanels final : public PackedMatrix {
  public:
   // In memory of its own, to be filled.
-  PackedPanels(int64_t n, int64_t k, DType dtype)
-      : n_(n), k_(k), dtype_(dtype), own_(storage_bytes()), data_(own_.as<std::byte>()) {}
+  PackedPanels(int64_t n, int64_t k, DType dtype, Outputs kind)
+      : n_(n), k_(k), dtype_(dtype), kind_(kind), own_(storage_bytes()), data_(own_.as<std::byte>()) {}
   // In memory of others, aligned to a cache line: storage() of one like it.
-  PackedPanels(int64_t n, int64_t k, DType dtype, const std::byte* storage)
-      : n_(n), k_(k), dtype_(dtype), data_(storage) {}
+  PackedPanels(int64_t n, int64_t k, DType dtype, Outputs kind, const std::byte* storage)
+      : n_(n), k_(k), dtype_(dtype), kind_(kind), data_(storage) {}
 
   int64_t outputs() const override { return n_; }
   int64_t inputs() const override { return k_; }
@@ -31,7 +32,16 @@ class PackedPanels final : public PackedMatrix {
     if (dtype_ == DType::kInt8) return (k_ + kWordBytes - 1) / kWordBytes;
     return dtype_ == DType::kInt4 ? groups() * kGroupWords : k_;
   }
-  int64_t n_panels() const { return (n_ + kPanel - 1) / kPanel; }
+  Outputs kind() const { return kind_; }
+  int64_t n_panels() const {
+    return kind_ == Outputs::kPlain ? (n_ + kPanel - 1) / kPanel : (n_ / 2 + kPanel - 1) / kPanel * 2;
+  }
+  // The output in a lane of a panel, or n and more where there is none.
+  int64_t output_at(int64_t panel, int64_t lane) const {
+    if (kind_ == Outputs::kPlain) return panel * kPanel + lane;
+    const int64_t gate = panel / 2 * kPanel + lane;
+    return gate < n_ / 2 ? panel % 2 * (n_ / 2) + gate : n_;
+  }
   int64_t panel_stride() const {  // bytes
     if (dtype_ == DType::kInt4) return groups() * kInt4GroupBytes;
     return depth() * kPanel * (dtype_ == DType::kInt8 ? kWordBytes : static_cast<int64_t>(element_size(dtype_)));
@@ -51,6 +61,7 @@ class PackedPanels final : public PackedMatrix {
  private:
   int64_t n_, k_;
   DType dtype_;
+  Outputs kind_;
   AlignedBuffer own_;
   const std::byte* data_;
 };

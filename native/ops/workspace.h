@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-enum class Scratch { kGemm, kPanels, kQueries, kScores, kSums, kRounded, kKeys, kCount };
+enum class Scratch { kGemm, kPanels, kQueries, kScores, kSums, kRounded, kKeys, kGated, kCount };
 
 // count floats on a 64-byte boundary, valid until the same thread asks for the same scratch again. Contents undefined.
 inline float* scratch(Scratch which, int64_t count) {

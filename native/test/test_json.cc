@@ -185,11 +185,39 @@ TEST("json: files") {
   CHECK_THROWS(ErrorCode::kModelNotFound, read_json_file(path.string()));
 }
 
+#ifdef __linux__
+TEST("mmap: what was read leaves the process's memory, and is there when it is read again") {
+  const auto path = std::filesystem::temp_directory_path() / "fovea_test_give_back.bin";
+  constexpr size_t kSize = size_t{64} << 20, kPage = 4096;
+  std::ofstream(path, std::ios::binary) << "abc";
+  std::filesystem::resize_file(path, kSize);
+  const MappedFile file(path.string());
+  // Pages of files in this process's memory.
+  const auto resident = [] {
+    size_t all = 0, resident = 0, of_files = 0;
+    std::ifstream("/proc/self/statm") >> all >> resident >> of_files;
+    return of_files;
+  };
+  const auto read = [&] {
+    int sum = 0;
+    for (size_t at = 0; at < kSize; at += kPage) sum += static_cast<int>(file.data()[at]);
+    return sum;
+  };
+  const size_t before = resident();
+  CHECK_EQ(read(), int{'a'});
+  const size_t full = resident();
+  CHECK(full >= before + kSize / kPage / 2);
+  file.give_back();
+  CHECK(resident() <= full - kSize / kPage / 2);
+  CHECK_EQ(read(), int{'a'});
+  std::filesystem::remove(path);
+}
+#endif
+
 TEST("mmap: contents, missing and empty files, folders") {
   const auto path = std::filesystem::temp_directory_path() / "fovea_test_mmap.bin";
   std::ofstream(path, std::ios::binary) << "abc";
   MappedFile file(path.string());
-  file.will_need();
   CHECK_EQ(file.size(), size_t{3});
   CHECK(file.data()[2] == std::byte{'c'});
   MappedFile moved = std::move(file);

@@ -46,6 +46,33 @@ TEST("linear: against double precision, every weight type, odd shapes, strided v
   });
 }
 
+TEST("linear_activated and linear_gated: the same bits as a product and an activation after it") {
+  each_backend([](Ops& ops) {
+    const KernelTable kernels = select_kernels(ops.tier());
+    for (const auto& [m, d, k] : {std::array<int64_t, 3>{1, 5, 20}, {3, 16, 33}, {200, 40, 600}, {14, 300, 70}})
+      for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kInt8, DType::kInt4})
+        for (const bool with_bias : {false, true}) {
+          Guarded x(m, k, 1, 3), w(2 * d, k, 2), bias(1, 2 * d, 3), both(m, 2 * d, 4, 5), out(m, d, 5, 2);
+          const Tensor part = w.tensor(), added = with_bias ? bias.vector() : Tensor();
+          const auto plain = ops.pack({&part, 1}, dtype);
+          ops.linear(x.tensor(), *plain, added, both.tensor());
+          ops.linear_gated(x.tensor(), *ops.pack({&part, 1}, dtype, Outputs::kGated), added, Activation::kSilu,
+                           out.tensor());
+          std::vector<float> gates(static_cast<size_t>(d));
+          for (int64_t i = 0; i < m; ++i) {
+            std::copy_n(&both.at(i, 0), d, gates.begin());
+            kernels.activate[static_cast<size_t>(Activation::kSilu)](gates.data(), d);
+            for (int64_t j = 0; j < d; ++j) CHECK_EQ(out.at(i, j), gates[static_cast<size_t>(j)] * both.at(i, d + j));
+          }
+          Guarded activated(m, 2 * d, 6, 5);
+          ops.linear_activated(x.tensor(), *plain, added, Activation::kGelu, activated.tensor());
+          for (int64_t i = 0; i < m; ++i)
+            kernels.activate[static_cast<size_t>(Activation::kGelu)](&both.at(i, 0), 2 * d);
+          CHECK(out.intact() && activated.intact() && activated.same(both));
+        }
+  });
+}
+
 TEST("linear: a row has the same bits whatever m, threads and tier") {
   constexpr int64_t kRows = 200, kOutputs = 330, kInputs = 700;
   Guarded x(kRows, kInputs, 1), w(kOutputs, kInputs, 2), bias(1, kOutputs, 3), truth(kRows, kOutputs, 4);
@@ -89,6 +116,17 @@ TEST("pack: stacks parts of different types, converts exactly") {
   });
 }
 
+TEST("pack: says every now and then that it has read some, and stops when that throws") {
+  const auto ops = make_cpu_ops(2, "auto");
+  std::vector<float> numbers(size_t{5} << 22, 0.5F);  // 80 MB
+  const Tensor part(numbers.data(), DType::kF32, Device::kCpu, {5 << 12, 1 << 10});
+  int calls = 0;
+  ops->pack({&part, 1}, DType::kInt8, Outputs::kPlain, [&] { ++calls; });
+  CHECK_EQ(calls, 3);
+  CHECK_THROWS(ErrorCode::kDisposed, ops->pack({&part, 1}, DType::kInt8, Outputs::kPlain,
+                                               [] { throw Error(ErrorCode::kDisposed, "enough"); }));
+}
+
 TEST("pack: NaN, infinity and overflow are refused") {
   const auto ops = make_cpu_ops(2, "auto");
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
@@ -101,6 +139,16 @@ TEST("pack: NaN, infinity and overflow are refused") {
   const Tensor part = w.tensor();
   CHECK_THROWS(ErrorCode::kNumeric, ops->pack({&part, 1}, DType::kF16));
   CHECK_EQ(ops->pack({&part, 1}, DType::kBF16)->outputs(), 40);
+}
+
+TEST("linear: refuses what was packed for another op") {
+  const auto ops = make_cpu_ops(1, "auto");
+  Guarded x(2, 8, 1), w(6, 8, 2), out(2, 6, 3);
+  const Tensor part = w.tensor();
+  CHECK_THROWS(ErrorCode::kInternal,
+               ops->linear(x.tensor(), *ops->pack({&part, 1}, DType::kF32, Outputs::kGated), {}, out.tensor()));
+  CHECK_THROWS(ErrorCode::kInternal,
+               ops->linear_gated(x.tensor(), *ops->pack({&part, 1}, DType::kF32), {}, Activation::kSilu, out.tensor()));
 }
 
 TEST("a packed matrix multiplies from wherever its storage lies, and only what is its storage") {
@@ -183,20 +231,11 @@ TEST("norms, activations, sums: rows of strided views equal the kernels") {
     ops.normalise_rows(x.tensor(), out.tensor());
     check([&](float* r) { kernels.normalise(r, kWidth, r); });
     ops.copy(x.tensor(), out.tensor());
-    ops.activate(out.tensor(), Activation::kSilu);
-    check([&](float* r) { kernels.activate[3](r, kWidth); });
-    ops.copy(x.tensor(), out.tensor());
     ops.add(out.tensor(), b.vector());
     check([&](float* r) { kernels.add(r, b.data(), kWidth); });
     ops.copy(x.tensor(), out.tensor());
     ops.add(out.tensor(), x.tensor());
     check([&](float* r) { kernels.scale(r, 2.0f, kWidth, r); });
-    Guarded half(kRows, kWidth / 2, 5);
-    ops.gated(x.tensor(), Activation::kGeluTanh, half.tensor());
-    for (int64_t i = 0; i < kRows; ++i) {
-      kernels.gated[1](&x.at(i, 0), &x.at(i, kWidth / 2), kWidth / 2, row.data());
-      CHECK(same_bits(&half.at(i, 0), row.data(), kWidth / 2));
-    }
   });
 }
 
@@ -296,7 +335,7 @@ TEST("shapes: a mismatch names the op and the shapes") {
   }
   CHECK_THROWS(ErrorCode::kInternal, ops->add(x.tensor(), w.tensor()));
   CHECK_THROWS(ErrorCode::kInternal, ops->rms_norm(x.tensor(), w.vector(), 0.0f, x.tensor()));
-  CHECK_THROWS(ErrorCode::kInternal, ops->activate(Tensor(), Activation::kRelu));
+  CHECK_THROWS(ErrorCode::kInternal, ops->linear_activated(x.tensor(), *packed, {}, Activation::kRelu, out.tensor()));
   const AttentionSegment too_few{0, 4, x.heads(1).slice(0, 3), x.heads(1).slice(0, 3), true};
   CHECK_THROWS(ErrorCode::kInternal, ops->attention(x.heads(1), {&too_few, 1}, 1.0f, x.heads(1)));
   CHECK_THROWS(ErrorCode::kInternal, ops->patches(x.tensor().reshape_rows({1, 2, 3}), 3, out.tensor()));

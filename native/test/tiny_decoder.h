@@ -89,7 +89,7 @@ struct TinyDecoder {
       }
       layer.o = matrix(random, s.d_model, convolves ? s.d_model : s.n_heads * s.d_head, i == silenced.attention);
       layer.post_norm = vector(random, s.d_model);
-      layer.gate_up = matrix(random, 2 * s.d_ff, s.d_model);
+      layer.gate_up = matrix(random, 2 * s.d_ff, s.d_model, false, Outputs::kGated);
       layer.down = matrix(random, s.d_model, s.d_ff, i == silenced.ffn);
       w.layers.push_back(std::move(layer));
     }
@@ -106,11 +106,12 @@ struct TinyDecoder {
   }
 
  private:
-  std::unique_ptr<PackedMatrix> matrix(Random& random, int64_t n, int64_t k, bool zero = false) {
+  std::unique_ptr<PackedMatrix> matrix(Random& random, int64_t n, int64_t k, bool zero = false,
+                                       Outputs outputs = Outputs::kPlain) {
     std::vector<float> values = random_floats(random, n * k, 2 / std::sqrt(static_cast<float>(k)));
     if (zero) values.assign(values.size(), 0.0F);
     const Tensor part(values.data(), DType::kF32, Device::kCpu, {n, k});
-    return model.ops->pack({&part, 1}, DType::kF32);
+    return model.ops->pack({&part, 1}, DType::kF32, outputs);
   }
 
   DeviceArray vector(Random& random, int64_t n) {

@@ -37,8 +37,12 @@ void activate(float* x, int64_t n) {
 }
 
 template <typename Act>
-void gated(const float* gate, const float* up, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = Act::of(gate[i]) * up[i];
+void gated(const float* x, int64_t x_stride, int64_t m, int64_t n, float* out, int64_t out_stride) {
+  for (int64_t row = 0; row < m; ++row)
+    for (int64_t i = 0; i < n; ++i) {
+      const float* gate = x + row * x_stride + i / kPanel * 2 * kPanel + i % kPanel;
+      out[row * out_stride + i] = Act::of(gate[0]) * gate[kPanel];
+    }
 }
 
 void add(float* x, const float* y, int64_t n) {

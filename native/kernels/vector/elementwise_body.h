@@ -55,8 +55,12 @@ void activate(float* x, int64_t n) {
 }
 
 template <typename Act>
-void gated(const float* gate, const float* up, int64_t n, float* out) {
-  zip(gate, up, n, out, [](Vec a, Vec b) { return Act::of(a) * b; });
+void gated(const float* x, int64_t x_stride, int64_t m, int64_t n, float* out, int64_t out_stride) {
+  for (; m > 0; --m, x += x_stride, out += out_stride) {
+    int64_t i = 0;
+    for (; i + kPanel <= n; i += kPanel) store(out + i, Act::of(load(x + 2 * i)) * load(x + 2 * i + kPanel));
+    if (i < n) store(out + i, Act::of(load(x + 2 * i)) * load(x + 2 * i + kPanel), n - i);
+  }
 }
 
 void add(float* x, const float* y, int64_t n) {

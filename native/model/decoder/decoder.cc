@@ -237,11 +237,9 @@ void Decoder::feed_forward(int layer, const RowStream& stream) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t m = stream.hidden.rows();
   const Tensor normed = normed_.resize(ops_, {m, config_.d_model});
-  const Tensor gate_up = gate_up_.resize(ops_, {m, 2 * config_.d_ff});
   const Tensor gated = gated_.resize(ops_, {m, config_.d_ff});
   ops_.rms_norm(stream.hidden, w.post_norm.view(), config_.rms_eps, normed);
-  ops_.linear(normed, *w.gate_up, w.gate_up_bias.view(), gate_up);
-  ops_.gated(gate_up, config_.activation, gated);
+  ops_.linear_gated(normed, *w.gate_up, w.gate_up_bias.view(), config_.activation, gated);
   add_linear(gated, *w.down, w.down_bias, w.ffn_norm, stream.gains, stream.hidden);
 }
 

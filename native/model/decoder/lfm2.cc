@@ -101,7 +101,7 @@ DecoderWeights lfm2_weights(Weights& weights, const DecoderConfig& c, const Json
       l.o = weights.matrix(attention + "out_proj.weight", d, q_width, kLayer);
     }
     l.post_norm = weights.vector(layer + "ffn_norm.weight", d);
-    l.gate_up = weights.stacked({mlp + "w1.weight", mlp + "w3.weight"}, c.d_ff, d, kLayer);
+    l.gate_up = weights.gated(mlp + "w1.weight", mlp + "w3.weight", c.d_ff, d, kLayer);
     l.down = weights.matrix(mlp + "w2.weight", d, c.d_ff, kLayer);
     w.layers.push_back(std::move(l));
   }

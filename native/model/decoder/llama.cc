@@ -101,7 +101,7 @@ DecoderWeights llama_weights(Weights& weights, const DecoderConfig& c, const Jso
     l.attention_norm = norm_if(norms.has_behind, layer + "post_attention_layernorm.weight", c.d_model);
     l.post_norm = norm(layer + before_ffn + ".weight", c.d_model);
     l.ffn_norm = norm_if(norms.has_behind, layer + "post_feedforward_layernorm.weight", c.d_model);
-    l.gate_up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, c.d_model, kLayer);
+    l.gate_up = weights.gated(mlp + "gate_proj.weight", mlp + "up_proj.weight", c.d_ff, c.d_model, kLayer);
     l.gate_up_bias = weights.vectors_if(mlp_bias, {mlp + "gate_proj.bias", mlp + "up_proj.bias"}, c.d_ff);
     l.down = weights.matrix(mlp + "down_proj.weight", c.d_model, c.d_ff, kLayer);
     l.down_bias = weights.vector_if(mlp_bias, mlp + "down_proj.bias", c.d_model);

@@ -24,8 +24,7 @@ class MlpProjector final : public Projector {
 
   void forward(const Tensor& features, int64_t /*columns*/, const Tensor& out) override {
     const Tensor inner = inner_.resize(ops_, {features.rows(), weights_.linear_1->outputs()});
-    ops_.linear(features, *weights_.linear_1, weights_.bias_1.view(), inner);
-    ops_.activate(inner, activation_);
+    ops_.linear_activated(features, *weights_.linear_1, weights_.bias_1.view(), activation_, inner);
     ops_.linear(inner, *weights_.linear_2, weights_.bias_2.view(), out);
   }
 

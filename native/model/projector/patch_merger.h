@@ -41,8 +41,7 @@ class PatchMerger final : public Projector {
       const Tensor squares(patches.data, patches.dtype, patches.device, {out.rows(), wide});
       norm(w, w.norms_squares ? squares : patches);
       const Tensor inner = inner_.resize(ops_, {out.rows(), w.linear_1->outputs()});
-      ops_.linear(squares, *w.linear_1, w.bias_1.view(), inner);
-      ops_.activate(inner, Activation::kGelu);
+      ops_.linear_activated(squares, *w.linear_1, w.bias_1.view(), Activation::kGelu, inner);
       ops_.linear(inner, *w.linear_2, w.bias_2.view(), out.columns(static_cast<int64_t>(i) * d_model, d_model));
     }
   }

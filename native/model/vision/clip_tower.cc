@@ -162,8 +162,7 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
   const Tensor normed_rest = normed.slice(0, rest.rows());
   const Tensor inner = inner_.resize(ops_, {rest.rows(), config_.d_ff});
   ops_.layer_norm(rest, w.norm2_weight.view(), w.norm2_bias.view(), config_.norm_eps, normed_rest);
-  ops_.linear(normed_rest, *w.fc1, w.fc1_bias.view(), inner);
-  ops_.activate(inner, config_.activation);
+  ops_.linear_activated(normed_rest, *w.fc1, w.fc1_bias.view(), config_.activation, inner);
   add_linear(inner, *w.fc2, w.fc2_bias.view(), w.scale2.view(), rest);
 }
 

@@ -121,7 +121,7 @@ QwenTowerWeights qwen_tower_weights(Weights& weights, const QwenTowerConfig& c, 
     l.norm2_weight = weights.vector(layer + "norm2.weight", d);
     l.norm2_bias = norm_bias(weights, c, layer + "norm2.bias", d);
     if (c.gated) {
-      l.up = weights.stacked({mlp + "gate_proj.weight", mlp + "up_proj.weight"}, c.d_ff, d);
+      l.up = weights.gated(mlp + "gate_proj.weight", mlp + "up_proj.weight", c.d_ff, d);
       l.up_bias = weights.vectors_if(true, {mlp + "gate_proj.bias", mlp + "up_proj.bias"}, c.d_ff);
     } else {
       l.up = weights.matrix(up + ".weight", c.d_ff, d);

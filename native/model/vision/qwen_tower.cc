@@ -156,15 +156,12 @@ void QwenTower::block(int layer, RowStream& stream, const Windows& windows, Towe
   ops_.linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), x, /*accumulate=*/true);
   hook.after_attention(layer, stream, attention);
 
-  Tensor inner = inner_.resize(ops_, {m, w.up->outputs()});
+  const Tensor inner = inner_.resize(ops_, {m, config_.d_ff});
   norm(x, w.norm2_weight, w.norm2_bias, normed);
-  ops_.linear(normed, *w.up, w.up_bias.view(), inner);
   if (config_.gated) {
-    const Tensor gated = gated_.resize(ops_, {m, config_.d_ff});
-    ops_.gated(inner, config_.activation, gated);
-    inner = gated;
+    ops_.linear_gated(normed, *w.up, w.up_bias.view(), config_.activation, inner);
   } else {
-    ops_.activate(inner, config_.activation);
+    ops_.linear_activated(normed, *w.up, w.up_bias.view(), config_.activation, inner);
   }
   ops_.linear(inner, *w.down, w.down_bias.view(), x, /*accumulate=*/true);
 }

@@ -85,9 +85,9 @@ class QwenTower final : public VisionTower {
   Ops& ops_;
   QwenTowerConfig config_;
   QwenTowerWeights weights_;
-  std::vector<float> inv_freq_;                                                                      // (d_head / 2)
-  std::vector<Axis> axes_;                                                                           // (d_head / 2)
-  DeviceArray patches_, hidden_, stretched_, rope_, normed_, q_, k_, v_, attended_, inner_, gated_;  // scratch
+  std::vector<float> inv_freq_;                                                              // (d_head / 2)
+  std::vector<Axis> axes_;                                                                   // (d_head / 2)
+  DeviceArray patches_, hidden_, stretched_, rope_, normed_, q_, k_, v_, attended_, inner_;  // scratch
   DeviceArray window_q_, window_k_, window_v_, window_out_;
 };
 

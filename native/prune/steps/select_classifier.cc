@@ -34,8 +34,7 @@ struct ClassifierStep final : Step {
     const Tensor x = features_memory.resize(run.ops, {1, 2 * d});
     run.ops.copy_from_host(features.data(), x);
     const Tensor inner = inner_memory.resize(run.ops, {1, w1->outputs()});
-    run.ops.linear(x, *w1, Tensor(), inner);
-    run.ops.activate(inner, Activation::kGelu);
+    run.ops.linear_activated(x, *w1, Tensor(), Activation::kGelu, inner);
     const Tensor logits = logits_memory.resize(run.ops, {1, 2});
     run.ops.linear(inner, *w2, Tensor(), logits);
     float host[2];
