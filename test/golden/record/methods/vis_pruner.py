@@ -16,10 +16,12 @@ from prompts import EVAL, ask
 from tower_out import TowerOut, top, unit
 
 PER_ROUND = 8
-N_PICTURES = 4
+N_PICTURES = 10
 
 
 class VisPruner(TowerOut):
+    noise, noise_seeds = 5e-6, 8  # more than the usual: the order of similarities hangs on many a rounding
+
     def choose(self, image):
         attention, x = self.tower.class_attention()[image], self.tower.features[image]
         keep = round(self.share * len(x))
