@@ -22,15 +22,18 @@ std::vector<float> finite_rows(Ops& ops, const Tensor& x) {
 
 // 1 / length of each row of x (n, d), or 0 of a row of zeros.
 std::vector<double> inverse_lengths(Ops& ops, const Tensor& x) {
-  const std::vector<float> values = finite_rows(ops, x);
+  constexpr int64_t kSome = 64;  // rows at a time: memory that is new costs more than what is done with it
   const auto d = static_cast<size_t>(x.row_elements());
   std::vector<double> scale;
-  for (size_t row = 0; row < static_cast<size_t>(x.rows()); ++row) {
-    double square[8] = {};  // side by side, so that no sum waits for the one before it
-    for (size_t c = 0; c < d; ++c) square[c % 8] += double{values[row * d + c]} * values[row * d + c];
-    double sum = 0;
-    for (const double part : square) sum += part;
-    scale.push_back(sum == 0 ? 0 : 1 / std::sqrt(sum));
+  for (int64_t begin = 0; begin < x.rows(); begin += kSome) {
+    const std::vector<float> values = finite_rows(ops, x.slice(begin, std::min(kSome, x.rows() - begin)));
+    for (size_t row = 0; row * d < values.size(); ++row) {
+      double square[8] = {};  // side by side, so that no sum waits for the one before it
+      for (size_t c = 0; c < d; ++c) square[c % 8] += double{values[row * d + c]} * values[row * d + c];
+      double sum = 0;
+      for (const double part : square) sum += part;
+      scale.push_back(sum == 0 ? 0 : 1 / std::sqrt(sum));
+    }
   }
   return scale;
 }
@@ -48,11 +51,13 @@ Cosines::Cosines(Ops& ops, const Tensor& rows) : ops_(ops), rows_(rows), scale_(
 
 void Cosines::expect(int64_t asked) {
   constexpr int64_t kMostPairs = int64_t{1} << 24;
-  if (pairs_.empty() && asked >= n() / 8 && n() * n() <= kMostPairs) pairs_ = all();
+  if (pairs_.bytes() > 0 || asked < n() / 8 || n() * n() > kMostPairs) return;
+  pairs_ = AlignedBuffer(scale_.size() * scale_.size() * sizeof(double));
+  fill(pairs_.as<double>());
 }
 
 std::span<const double> Cosines::of(int64_t i) {
-  if (!pairs_.empty()) return std::span(pairs_).subspan(static_cast<size_t>(i) * scale_.size(), scale_.size());
+  if (pairs_.bytes() > 0) return {pairs_.as<double>() + static_cast<size_t>(i) * scale_.size(), scale_.size()};
   block_.resize(scale_.size());
   ops_.dot_rows(rows_.slice(i, 1), rows_, block_);
   to_cosines(block_, {&scale_[static_cast<size_t>(i)], 1}, scale_);
@@ -77,23 +82,28 @@ void Cosines::each_block(F&& see) {
 std::vector<double> Cosines::all() {
   const size_t size = scale_.size();
   std::vector<double> cosines(size * size);
+  fill(cosines.data());
+  return cosines;
+}
+
+void Cosines::fill(double* cosines) {
+  const size_t size = scale_.size();
   each_block([&](size_t first, size_t count, size_t right) {
-    double* corner = &cosines[first * size + first];
+    double* corner = cosines + first * size + first;
     for (size_t i = 0; i < count; ++i) std::copy_n(&block_[i * right], right, corner + i * size);
     // Mirrored. In this order neighbours are written together; the block is small enough to be read across.
     for (size_t j = count; j < right; ++j)
       for (size_t i = 0; i < count; ++i) corner[j * size + i] = block_[i * right + j];
   });
-  return cosines;
 }
 
 std::vector<double> Cosines::nearest_other() {
   const size_t size = scale_.size();
   std::vector<double> nearest(size, -std::numeric_limits<double>::infinity());
-  if (!pairs_.empty()) {
+  if (pairs_.bytes() > 0) {
     for (size_t i = 0; i < size; ++i)
       for (size_t j = 0; j < size; ++j)
-        if (i != j) nearest[i] = std::max(nearest[i], pairs_[i * size + j]);
+        if (i != j) nearest[i] = std::max(nearest[i], pairs_.as<double>()[i * size + j]);
     return nearest;
   }
   each_block([&](size_t first, size_t count, size_t right) {

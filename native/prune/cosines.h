@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/aligned.h"
 #include "ops/ops.h"
 
 namespace fovea {
@@ -43,10 +44,12 @@ class Cosines {
   template <typename F>
   void each_block(F&& see);
 
+  void fill(double* cosines);  // (n, n), as all()
+
   Ops& ops_;
   Tensor rows_;
   std::vector<double> scale_;  // (n) 1 / length, or 0
-  std::vector<double> pairs_;  // (n, n), or empty
+  AlignedBuffer pairs_;        // (n, n) doubles, or empty
   std::vector<double> block_;  // scratch
 };
 
