@@ -59,3 +59,7 @@ def of_textures(kinds):
 
 if __name__ == "__main__":
     record("vis-pruner", VisPruner, lambda share: {"stages": [{"method": "visPruner", "keep": share}]}, ask_about=of_textures)
+    recorded = (GOLDEN / "methods" / "vis-pruner.json").read_text()
+    for unused in (GOLDEN / "methods").glob("textured-*.png"):
+        if unused.name not in recorded:
+            unused.unlink()
