@@ -17,7 +17,7 @@ import { copyTextFiles, writeWeights } from "./random-model.mjs";
 
 const repetitions = Number(process.argv[2] ?? 3);
 const sides = (process.argv[3] ?? "24,32,54").split(",").map(Number);
-const wanted = (process.argv[4] ?? [...methods.keys()].join(",")).split(",");
+const wanted = process.argv[4]?.split(",") ?? [...methods.keys()];
 const mini = fileURLToPath(new URL("../model/fovea-mini/", import.meta.url));
 const patch = 14;
 const text = { width: 4096, heads: 32, layers: 4, ffn: 256 };

@@ -45,8 +45,8 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   careful: {
     doc:
       "Every row enters the decoder; from the middle of its depth on fewer go on, those that the question attends to. " +
-      "For text in pictures and for small things: no row leaves before half of the layers have read it. The embedded model answers 90.7 % " +
-      "of 94.2 %.",
+      "For text in pictures and for small things: no row leaves before half of the layers have read it. The embedded " +
+      "model answers 90.7 % of 94.2 %.",
     plan: { stages: [{ method: "pyramidDrop", keep: [0.5] }] },
   },
 };

@@ -183,8 +183,9 @@ void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w, Then then) {
       task.out = out;
       if (task.bias != nullptr) task.bias += column;
       kernel(task);
-      for (int64_t i = 0; then && i < task.m; ++i)
-        kernels_.activate[static_cast<size_t>(*then)](out + i * whole.out_stride, task.n);
+      if (!then) return;
+      const auto activate = kernels_.activate[static_cast<size_t>(*then)];
+      for (int64_t i = 0; i < task.m; ++i) activate(out + i * whole.out_stride, task.n);
       return;
     }
     std::array<float, kGemmColumns> bias;  // in the order of the panels

@@ -17,8 +17,8 @@ namespace fovea {
 namespace {
 
 constexpr int64_t kMostBytes = int64_t{1} << 16;  // inputs of a sum of byte products
-constexpr int64_t kSomeBytes = int64_t{1}
-                               << 25;  // of parts, were they f32, that are packed between two calls of after_some
+// Of parts, were they f32, that are packed between two calls of after_some.
+constexpr int64_t kSomeBytes = int64_t{1} << 25;
 
 enum Fault : uint32_t { kSound = 0, kNotFinite = 1, kOverflow = 2 };
 
@@ -204,6 +204,8 @@ std::unique_ptr<PackedMatrix> CpuOps::pack(std::span<const Tensor> parts, DType 
     throw Error(ErrorCode::kModelUnsupported, "a weight has " + std::to_string(k) + " inputs; as " + dtype_name(as) +
                                                   " it may have " + std::to_string(kMostBytes) +
                                                   "; load the model as bf16");
+  if (outputs == Outputs::kGated && n % 2 != 0)
+    throw Error(ErrorCode::kInternal, "pack: " + std::to_string(n) + " outputs are no gates and as many to gate");
   auto packed = std::make_unique<PackedPanels>(n, k, as, outputs);
   std::atomic<uint32_t> faults{kSound};
   const auto pack_panel = [&](int64_t index) {

@@ -34,7 +34,8 @@ class PackedPanels final : public PackedMatrix {
   }
   Outputs kind() const { return kind_; }
   int64_t n_panels() const {
-    return kind_ == Outputs::kPlain ? (n_ + kPanel - 1) / kPanel : (n_ / 2 + kPanel - 1) / kPanel * 2;
+    const int64_t parts = kind_ == Outputs::kGated ? 2 : 1;
+    return (n_ / parts + kPanel - 1) / kPanel * parts;
   }
   // The output in a lane of a panel, or n and more where there is none.
   int64_t output_at(int64_t panel, int64_t lane) const {

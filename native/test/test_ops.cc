@@ -144,7 +144,8 @@ TEST("pack: NaN, infinity and overflow are refused") {
 TEST("linear: refuses what was packed for another op") {
   const auto ops = make_cpu_ops(1, "auto");
   Guarded x(2, 8, 1), w(6, 8, 2), out(2, 6, 3);
-  const Tensor part = w.tensor();
+  const Tensor part = w.tensor(), odd = part.slice(0, 5);
+  CHECK_THROWS(ErrorCode::kInternal, ops->pack({&odd, 1}, DType::kF32, Outputs::kGated));
   CHECK_THROWS(ErrorCode::kInternal,
                ops->linear(x.tensor(), *ops->pack({&part, 1}, DType::kF32, Outputs::kGated), {}, out.tensor()));
   CHECK_THROWS(ErrorCode::kInternal,
