@@ -1,8 +1,10 @@
-// Fovea beside other engines on one model of made-up weights (SmolVLM-256M), in turns within one run: a tile of 512 x 512
-// pixels through tower and projector, a prompt of as many rows as 17 tiles make, and tokens after it.
+// Fovea beside other engines on one model of made-up weights, in turns within one run: a picture of 512 x 512 pixels
+// through tower and projector (one tile of SmolVLM), a prompt of as many rows as 17 tiles make, and tokens after it.
 //
-//   node bench/peers.mjs [--peers fovea:bf16,pytorch:bfloat16,…] [--threads n] [--repetitions 5] [--rows 1139] [--tokens 16]
-//                        [--python python3] [--node-llama-cpp <folder>] [--out peers.json]
+//   node bench/peers.mjs [--model SmolVLM-256M] [--peers fovea:bf16,pytorch:bfloat16,…] [--threads n] [--repetitions 5]
+//                        [--rows 1139] [--tokens 16] [--python python3] [--node-llama-cpp <folder>] [--out peers.json]
+//
+// --model: any of random-model.mjs; onnxruntime knows SmolVLM only. All peers are in memory at the same time.
 //
 // Every peer is a process that keeps its model and waits for its turn. PyTorch, and the files that onnxruntime and
 // llama.cpp read (peers/export.py), want a Python with torch, transformers, onnx, onnxruntime and gguf; node-llama-cpp
@@ -24,6 +26,7 @@ const all = [
 ];
 const { values: options } = parseArgs({
   options: {
+    model: { type: "string", default: "SmolVLM-256M" },
     peers: { type: "string", default: all.join(",") },
     threads: { type: "string", default: String(cpuInfo().cores) },
     repetitions: { type: "string", default: "5" },
@@ -94,16 +97,17 @@ const folder = mkdtempSync(join(tmpdir(), "fovea-peers-"));
 /** @type {Awaited<ReturnType<typeof start>>[]} */
 const peers = [];
 try {
-  writeRandomModel(folder, "SmolVLM-256M");
+  writeRandomModel(folder, options.model);
   const processor = join(folder, "preprocessor_config.json");
   writeFileSync(
     processor,
     JSON.stringify({ ...JSON.parse(readFileSync(processor, "utf8")), do_image_splitting: false }),
   );
   const names = options.peers.split(",");
-  if (names.some((name) => /^(onnxruntime|llama)/.test(name))) {
+  const exported = names.filter((name) => /^(onnxruntime|llama):/.test(name));
+  if (exported.length > 0) {
     mkdirSync(join(folder, "exported"));
-    execFileSync(python, [here("export.py"), folder, join(folder, "exported")], { stdio: "inherit" });
+    execFileSync(python, [here("export.py"), folder, join(folder, "exported"), ...exported], { stdio: "inherit" });
   }
   for (const name of names) peers.push(await start(name, folder));
   for (let turn = -1; turn < Number(options.repetitions); ++turn)
@@ -131,9 +135,9 @@ const results = peers.map(({ peer, ready, runs }) => ({
   ),
 }));
 console.log(
-  `${brand}, ${tier}, ${threads} threads, ${rows} rows; medians of ${options.repetitions} in turns, and the least, milliseconds\n`,
+  `${options.model}, ${brand}, ${tier}, ${threads} threads, ${rows} rows; medians of ${options.repetitions} in turns, and the least, milliseconds\n`,
 );
-console.log("| peer | encode a tile | prefill | decode a token |\n|---|---|---|---|");
+console.log("| peer | encode | prefill | decode a token |\n|---|---|---|---|");
 for (const result of results) {
   const cells = phases.map((phase) => {
     const spread = /** @type {any} */ (result)[phase];

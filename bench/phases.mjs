@@ -1,6 +1,6 @@
 // Milliseconds of encode, prefill and decode of models at their published shapes, with random weights, at 100, 50, 25
 // and 12.5 % of the visual rows, beside what FLOPs predict of the prefill; what divPrune and pyramidDrop take to choose
-// rows, beside the unpruned prefill; and seconds and memory of loading.
+// rows, beside the unpruned prefill; and seconds of loading, and what memory it and the answers take at most.
 //
 //   node bench/phases.mjs [--models SmolVLM-256M,Qwen2-VL-2B,LLaVA-1.5-7B] [--dtypes auto,int8,int4] [--threads n]
 //                         [--repetitions 5] [--image 512x512] [--out phases]
@@ -9,7 +9,7 @@
 // Every model and dtype runs in a process of its own, so that memory is its own; shares of rows take turns within a
 // repetition. The folder of a model (0.5 to 14 GB) lies in the system's temporary folder while it is measured.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,6 +46,14 @@ const { values: options } = parseArgs({
 
 /** @typedef {import("../dist/bench/measure-phases.js").PhasesCell} Cell */
 
+/** The most memory that this process has had, in bytes: since the last call on Linux, elsewhere since it began. */
+function takePeak() {
+  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
+  const [, kilobytes] = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  writeFileSync("/proc/self/clear_refs", "5");
+  return 1024 * Number(kilobytes);
+}
+
 /**
  * One model as one dtype, in this process.
  *
@@ -56,6 +64,7 @@ async function measure(folder, dtype) {
   const begin = performance.now();
   const model = await loadModel(folder, { dtype, threads: Number(options.threads) });
   const loading = performance.now() - begin;
+  const loadingBytes = takePeak();
   const [width = 512, height = width] = options.image.split("x").map(Number);
   const cells = await measurePhases(model, {
     sizes: [[width, height]],
@@ -66,8 +75,9 @@ async function measure(folder, dtype) {
     warmUp: 1,
   });
   const { weightBytes, parameters } = model.info;
+  const answeringBytes = takePeak();
   await model.dispose();
-  return { dtype, loading, parameters, weightBytes, peakBytes: process.resourceUsage().maxRSS * 1024, cells };
+  return { dtype, loading, loadingBytes, parameters, weightBytes, answeringBytes, cells };
 }
 
 /**
@@ -115,7 +125,7 @@ if (options.folder !== undefined) {
     `${brand}, ${tier}, ${options.threads} threads, image ${options.image}; medians of ${options.repetitions}, milliseconds\n`,
   );
   console.log(
-    "| model | dtype | load s | weights MB | peak MB | visual rows | encode | prefill | FLOPs predict | choosing | decode a token |\n|---|---|---|---|---|---|---|---|---|---|---|",
+    "| model | dtype | load s | weights MB | loading MB | answering MB | visual rows | encode | prefill | FLOPs predict | choosing | decode a token |\n|---|---|---|---|---|---|---|---|---|---|---|---|",
   );
   for (const name of options.models.split(",")) {
     const folder = mkdtempSync(join(tmpdir(), "fovea-phases-"));
@@ -150,7 +160,8 @@ if (options.folder !== undefined) {
               once ? dtype : "",
               once ? (result.loading / 1000).toFixed(1) : "",
               once ? (result.weightBytes / 1e6).toFixed(0) : "",
-              once ? (result.peakBytes / 1e6).toFixed(0) : "",
+              once ? (result.loadingBytes / 1e6).toFixed(0) : "",
+              once ? (result.answeringBytes / 1e6).toFixed(0) : "",
               cell.plan,
               cell.encode.median.toFixed(1),
               `${cell.prefill.median.toFixed(1)} (x ${measured.toFixed(2)})`,

@@ -1,9 +1,9 @@
-"""Writes a SmolVLM folder, as bench/random-model.mjs makes it, in the forms that peers read.
+"""Writes a folder, as bench/random-model.mjs makes it, in the forms that peers read.
 
-    python bench/peers/export.py <folder> <out>
+    python bench/peers/export.py <folder> <out> onnxruntime:f32 onnxruntime:int8 llama:BF16 llama:Q8_0
 
-<out>/f32 and <out>/int8: tower.onnx, decoder.onnx and shapes.json for onnxruntime, with the fused attention that it has for
-CPUs; int8 by its own dynamic quantisation. <out>/BF16.gguf and Q8_0.gguf: the decoder for llama.cpp.
+<out>/f32 and <out>/int8, of SmolVLM only: tower.onnx, decoder.onnx and shapes.json for onnxruntime, with the fused attention
+that it has for CPUs; int8 by its own dynamic quantisation. <out>/BF16.gguf and the like: the decoder for llama.cpp.
 """
 
 import json
@@ -18,6 +18,20 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors import safe_open
 
 MICROSOFT = "com.microsoft"
+
+
+class Weights:
+    """The tensors of a file as f32, each read when it is asked for: a model of 14 GB has no room twice."""
+
+    def __init__(self, path):
+        self.file = safe_open(path, "pt")
+        self.names = set(self.file.keys())
+
+    def __contains__(self, name):
+        return name in self.names
+
+    def __getitem__(self, name):
+        return self.file.get_tensor(name).float().numpy()
 
 
 class Graph:
@@ -119,8 +133,10 @@ def export_decoder(weights, config, path):
 
 
 def export_gguf(weights, config, path, kind):
-    t = config["text_config"]
-    writer = gguf.GGUFWriter(path, "llama")
+    t = config.get("text_config", config)
+    is_qwen = config["model_type"] == "qwen2_vl"
+    top = next(top for top in ("model.text_model", "language_model.model", "model") if f"{top}.norm.weight" in weights)
+    writer = gguf.GGUFWriter(path, "qwen2" if is_qwen else "llama", use_temp_file=True)
     writer.add_block_count(t["num_hidden_layers"])
     writer.add_context_length(t["max_position_embeddings"])
     writer.add_embedding_length(t["hidden_size"])
@@ -128,8 +144,8 @@ def export_gguf(weights, config, path, kind):
     writer.add_head_count(t["num_attention_heads"])
     writer.add_head_count_kv(t["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(t["rms_norm_eps"])
-    writer.add_rope_freq_base(t["rope_parameters"]["rope_theta"])
-    writer.add_rope_dimension_count(t["head_dim"])
+    writer.add_rope_freq_base(t["rope_theta"] if is_qwen else t["rope_parameters"]["rope_theta"])
+    writer.add_rope_dimension_count(t["hidden_size"] // t["num_attention_heads"])
     writer.add_vocab_size(t["vocab_size"])
     # Words that nobody will read.
     words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
@@ -151,11 +167,15 @@ def export_gguf(weights, config, path, kind):
         else:
             writer.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
 
-    add("token_embd.weight", weights["model.text_model.embed_tokens.weight"])
-    add("output_norm.weight", weights["model.text_model.norm.weight"])
+    add("token_embd.weight", weights[f"{top}.embed_tokens.weight"])
+    add("output_norm.weight", weights[f"{top}.norm.weight"])
+    if "language_model.lm_head.weight" in weights:
+        add("output.weight", weights["language_model.lm_head.weight"])
     for i in range(t["num_hidden_layers"]):
         for theirs, name in names.items():
-            add(f"blk.{i}.{name}.weight", weights[f"model.text_model.layers.{i}.{theirs}.weight"])
+            for part in ("weight", "bias"):
+                if (tensor := f"{top}.layers.{i}.{theirs}.{part}") in weights:
+                    add(f"blk.{i}.{name}.{part}", weights[tensor])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -163,10 +183,19 @@ def export_gguf(weights, config, path, kind):
 
 
 def main():
-    folder, out = map(pathlib.Path, sys.argv[1:])
+    folder, out = map(pathlib.Path, sys.argv[1:3])
+    peers = sys.argv[3:]
     config = json.loads((folder / "config.json").read_text())
-    with safe_open(folder / "model.safetensors", "pt") as file:
-        weights = {name: file.get_tensor(name).float().numpy() for name in file.keys()}
+    weights = Weights(folder / "model.safetensors")
+    if any(peer.startswith("onnxruntime") for peer in peers):
+        export_onnx(weights, config, out)
+    for peer in peers:
+        if peer.startswith("llama:"):
+            name = peer.removeprefix("llama:")
+            export_gguf(weights, config, out / f"{name}.gguf", gguf.GGMLQuantizationType[name])
+
+
+def export_onnx(weights, config, out):
     text = config["text_config"]
     shapes = {"d_model": text["hidden_size"], "n_layers": text["num_hidden_layers"],
               "n_kv_heads": text["num_key_value_heads"], "d_head": text["head_dim"],
@@ -179,8 +208,6 @@ def main():
     for name in ("tower.onnx", "decoder.onnx"):
         quantize_dynamic(out / "f32" / name, out / "int8" / name, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"],
                          extra_options={"DefaultTensorType": TensorProto.FLOAT})
-    for kind in (gguf.GGMLQuantizationType.BF16, gguf.GGMLQuantizationType.Q8_0):
-        export_gguf(weights, config, out / f"{kind.name}.gguf", kind)
 
 
 main()

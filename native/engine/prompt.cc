@@ -14,9 +14,9 @@
 namespace fovea {
 namespace {
 
-// Tiles of one tower pass: bounds its scratch memory and the time until a cancellation is seen.
-constexpr size_t kTilesPerPass = 4;
-constexpr int64_t kRowsPerPass = 8192;    // but one tile at least
+// Of tiles that go through the tower together, but one tile at least: more would not make products faster, and bounds
+// scratch memory and the time until a cancellation is seen.
+constexpr int64_t kRowsPerPass = 2560;
 constexpr double kMaxPosition = 1 << 24;  // in time; f32 counts exactly as far
 
 // Where the images of a sequence are: runs of image or video tokens cut into images of their rows. Image i of the
@@ -194,6 +194,10 @@ void move_up(Ops& ops, const Tensor& rows, const Tensor& to) {
 bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, const LoweredPlan& plan, bool keep_lists,
                        ImageCache& cache, const std::atomic<bool>& cancelled, bool keep_features) {
   Ops& ops = *model.ops;
+  const struct FreeScratch {
+    VisionTower& tower;
+    ~FreeScratch() { tower.free_scratch(); }
+  } free_scratch{*model.tower};
   images_.assign(images.size(), nullptr);
   if (!images.empty()) refuse_stages_in_tower(plan, model);
   const auto key_of = [&](size_t i) { return images[i].key + (keep_lists ? " lists" : ""); };
@@ -231,7 +235,7 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   for (size_t first = 0; first < tiles.size();) {
     const int64_t rows_each = model.tower->rows_of(tiles[first].width, tiles[first].height);
     size_t n = 1;  // tiles of the same size in this pass
-    while (n < kTilesPerPass && (static_cast<int64_t>(n) + 1) * rows_each <= kRowsPerPass && first + n < tiles.size() &&
+    while ((static_cast<int64_t>(n) + 1) * rows_each <= kRowsPerPass && first + n < tiles.size() &&
            tiles[first + n].width == tiles[first].width && tiles[first + n].height == tiles[first].height &&
            tiles[first + n].frames == tiles[first].frames)
       ++n;
@@ -239,7 +243,7 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
     const Tensor features = keep_features ? features_.slice(row, pass_rows)
                                           : pass_features_.resize(ops, {pass_rows, model.tower->d_features()});
     if (!encode_pass(model, std::span(tiles).subspan(first, n), plan, keep_lists, cancelled, features,
-                     std::span(encoded).subspan(first, n)))
+                     std::span(encoded).subspan(first, n), /*is_last=*/first + n == tiles.size()))
       return false;
     for (size_t end = first + n; first < end; ++first) {
       row += encoded[first]->projected.view().rows() * squares;
@@ -254,6 +258,7 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
       if (may_cache(image)) cache.insert(key_of(image), images_[image]);
     }
   }
+  pass_features_ = {};
   if (!keep_features) return true;
   features_ = features_.slice(0, row);
   int64_t n_projected = 0;
@@ -268,11 +273,11 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   return true;
 }
 
-// Encodes tiles of one size together. features (their rows in the tower, d_features) ends with the rows that are left
-// at its beginning.
+// Encodes tiles of one size together. features
+// (their rows in the tower, d_features) ends with the rows that are left at its beginning.
 bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const LoweredPlan& plan, bool keep_lists,
                             const std::atomic<bool>& cancelled, const Tensor& features,
-                            std::span<std::shared_ptr<EncodedImage>> encoded) {
+                            std::span<std::shared_ptr<EncodedImage>> encoded, bool is_last) {
   Ops& ops = *model.ops;
   const auto n = static_cast<int64_t>(tiles.size());
   const int64_t image_rows = features.rows() / n;
@@ -285,6 +290,10 @@ bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const Low
   TowerStages stages(ops, plan, facts.n_layers, image_rows, raster, keep_lists);
   std::vector<std::vector<int32_t>> kept;
   if (!model.tower->forward(batch, stages, features, kept, cancelled)) return false;
+  if (is_last) {  // what comes needs the memory more
+    model.tower->free_scratch();
+    pixels_ = {};
+  }
   select_ms_ += stages.select_ms;
   int64_t row = 0, left = 0;  // of features: the image's first row, and how many rows stayed before it
   for (size_t i = 0; i < tiles.size(); ++i) {

@@ -51,7 +51,7 @@ class ImageRows {
 
   bool encode_pass(Model& model, std::span<const Tile> tiles, const LoweredPlan& plan, bool keep_lists,
                    const std::atomic<bool>& cancelled, const Tensor& features,
-                   std::span<std::shared_ptr<EncodedImage>> encoded);
+                   std::span<std::shared_ptr<EncodedImage>> encoded, bool is_last);
 
   DeviceArray features_memory_, projected_memory_, pixels_, pass_features_;
   Tensor features_, projected_;

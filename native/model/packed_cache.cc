@@ -26,8 +26,14 @@ std::unique_ptr<PackedMatrix> PackedCache::find(Ops& ops, const std::string& nam
   return bytes.empty() ? nullptr : ops.packed_in(bytes, n, k, dtype, outputs);
 }
 
-void PackedCache::keep(const std::string& name, const PackedMatrix& matrix) {
-  if (writer_) write([&] { writer_->add(name, matrix.storage()); });
+std::span<const std::byte> PackedCache::find(const std::string& name, size_t n_bytes) const {
+  if (!file_) return {};
+  const std::span<const std::byte> bytes = file_->stored_bytes(name);
+  return bytes.size() == n_bytes ? bytes : std::span<const std::byte>();
+}
+
+void PackedCache::keep(const std::string& name, std::span<const std::byte> bytes) {
+  if (writer_) write([&] { writer_->add(name, bytes); });
 }
 
 void PackedCache::finish() {

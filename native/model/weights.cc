@@ -254,8 +254,17 @@ std::vector<std::unique_ptr<PackedMatrix>> Weights::split(const std::string& nam
 }
 
 HeldTensor Weights::mapped(const std::string& name, int64_t m, int64_t n) {
-  HeldTensor held = take(name, {m, n}, blocks_as());
+  HeldTensor held = look(name, {m, n}, blocks_as());
   bytes_ += static_cast<int64_t>(held.memory_bytes);
+  if (held.tensor.data != nullptr) return held;
+  const std::string rows = name + ".rows";  // a head that shares the name has other bytes
+  const auto stored = cache_ == nullptr ? std::span<const std::byte>() : cache_->find(rows, held.memory_bytes);
+  if (!stored.empty()) {
+    held.tensor.data = const_cast<std::byte*>(stored.data());  // read-only by convention, as views of files are
+    return held;
+  }
+  held = files_.take(name, {m, n}, blocks_as());
+  if (cache_ != nullptr) cache_->keep(rows, std::span(held.memory.get(), held.memory_bytes));
   return held;
 }
 

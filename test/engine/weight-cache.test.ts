@@ -76,6 +76,14 @@ it.each(families)("%s has them, of the same bits", async (name) => {
   expect((await second.forward(inputs)).logits.data).toEqual((await plain.forward(inputs)).logits.data);
 });
 
+it("has the embedding table that was made of blocks", async () => {
+  await using _first = await load({}, golden("gguf/quantised/quantised-mixed.gguf"));
+  const [file = ""] = files();
+  const bytes = readFileSync(file);
+  const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString());
+  expect(Object.keys(header).filter((name) => name.endsWith(".rows"))).toHaveLength(1);
+});
+
 it("what is missing is told as it is without a cache", async () => {
   const first = "qwen2_vl-BF16-00001-of-00003.gguf";
   cpSync(golden(`gguf/qwen2_vl/${first}`), join(folder, first));

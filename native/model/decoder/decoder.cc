@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "model/row_blocks.h"
+
 namespace fovea {
 namespace {
 
@@ -188,7 +190,6 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
   const int64_t m = stream.hidden.rows();
   const Tensor normed = append_keys(layer, stream, caches);
   const Tensor q = q_.resize(ops_, {m, config_.n_heads * config_.d_head});
-  const Tensor attended = attended_.resize(ops_, {m, config_.n_heads * config_.d_head});
   const Tensor q_heads = q.reshape_rows({config_.n_heads, config_.d_head});
   ops_.linear(normed, *w.q, w.q_bias.view(), q);
   norm_heads(q_heads, w.q_norm);
@@ -206,6 +207,8 @@ void Decoder::attend(int layer, const RowStream& stream, std::span<KvCache* cons
          {},
          visible_keys(config_.view, window(layer), sequence, of_sequence(stream, sequence), *caches[s], layer)});
   }
+  // Where the normed rows were, which nobody reads any more.
+  const Tensor attended = normed_.resize(ops_, {m, config_.n_heads * config_.d_head});
   ops_.attention(q_heads, segments, score_rule(), attended.reshape_rows({config_.n_heads, config_.d_head}));
   hook.attended(layer, stream, q_heads, segments, score_rule());
   add_linear(attended, *w.o, w.o_bias, w.attention_norm, {}, stream.hidden);
@@ -218,9 +221,9 @@ Tensor Decoder::convolve(int layer, const RowStream& stream, std::span<KvCache* 
   const int64_t m = stream.hidden.rows(), d = config_.d_model, reach = config_.conv_taps - 1;
   const Tensor normed = normed_.resize(ops_, {m, d});
   const Tensor gates = conv_.resize(ops_, {m, 3 * d});
-  const Tensor convolved = attended_.resize(ops_, {m, d});
   ops_.rms_norm(stream.hidden, w.input_norm.view(), config_.rms_eps, normed);
   ops_.linear(normed, *w.conv_in, w.conv_in_bias.view(), gates);
+  const Tensor& convolved = normed;  // nobody reads the normed rows any more
   for (size_t s = 0; s < stream.sequences.size(); ++s) {
     const auto [begin, count] = std::pair(stream.sequences[s].begin, stream.sequences[s].count);
     ConvTail& tail = *caches[s]->tail(layer);
@@ -235,12 +238,17 @@ Tensor Decoder::convolve(int layer, const RowStream& stream, std::span<KvCache* 
 
 void Decoder::feed_forward(int layer, const RowStream& stream) {
   const DecoderLayer& w = weights_.layers[static_cast<size_t>(layer)];
-  const int64_t m = stream.hidden.rows();
-  const Tensor normed = normed_.resize(ops_, {m, config_.d_model});
-  const Tensor gated = gated_.resize(ops_, {m, config_.d_ff});
-  ops_.rms_norm(stream.hidden, w.post_norm.view(), config_.rms_eps, normed);
-  ops_.linear_gated(normed, *w.gate_up, w.gate_up_bias.view(), config_.activation, gated);
-  add_linear(gated, *w.down, w.down_bias, w.ffn_norm, stream.gains, stream.hidden);
+  for_row_blocks(stream.hidden.rows(), config_.d_ff, [&](int64_t begin, int64_t count) {
+    const Tensor rows = stream.hidden.slice(begin, count);
+    const Tensor normed = normed_.resize(ops_, {count, config_.d_model});
+    const Tensor gated = gated_.resize(ops_, {count, config_.d_ff});
+    const auto gains = std::span(stream.gains)
+                           .subspan(static_cast<size_t>(stream.gains.empty() ? 0 : begin),
+                                    static_cast<size_t>(stream.gains.empty() ? 0 : count));
+    ops_.rms_norm(rows, w.post_norm.view(), config_.rms_eps, normed);
+    ops_.linear_gated(normed, *w.gate_up, w.gate_up_bias.view(), config_.activation, gated);
+    add_linear(gated, *w.down, w.down_bias, w.ffn_norm, gains, rows);
+  });
 }
 
 // to (m, d_model) += gain * norm(x w^T + bias) of every row; norm (d_model) and gains (m) may be empty.

@@ -165,8 +165,8 @@ class Decoder {
   Ops& ops_;
   DecoderConfig config_;
   DecoderWeights weights_;
-  DeviceArray normed_, q_, k_, v_, attended_, gated_, some_, added_, conv_, window_;  // scratch
-  std::array<DeviceArray, 2> rope_;                                                   // as Rotated
+  DeviceArray normed_, q_, k_, v_, gated_, some_, added_, conv_, window_;  // scratch
+  std::array<DeviceArray, 2> rope_;                                        // as Rotated
 };
 
 }  // namespace fovea

@@ -23,7 +23,8 @@ class FoldedMlp final : public Projector {
   int64_t fold() const override { return fold_; }
 
   void forward(const Tensor& features, int64_t columns, const Tensor& out) override {
-    const Tensor squares = fold_squares(ops_, features, columns, fold_, squares_);
+    DeviceArray squares_memory;
+    const Tensor squares = fold_squares(ops_, features, columns, fold_, squares_memory);
     if (!norm_weight_.view().empty())
       ops_.layer_norm(squares, norm_weight_.view(), norm_bias_.view(), kNormEps, squares);
     mlp_.forward(squares, columns / fold_, out);
@@ -38,7 +39,6 @@ class FoldedMlp final : public Projector {
   int64_t fold_;
   DeviceArray norm_weight_, norm_bias_;
   MlpProjector mlp_;
-  DeviceArray squares_;  // scratch
 };
 
 }  // namespace fovea

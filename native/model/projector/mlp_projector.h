@@ -23,7 +23,8 @@ class MlpProjector final : public Projector {
       : ops_(ops), activation_(activation), weights_(std::move(weights)) {}
 
   void forward(const Tensor& features, int64_t /*columns*/, const Tensor& out) override {
-    const Tensor inner = inner_.resize(ops_, {features.rows(), weights_.linear_1->outputs()});
+    DeviceArray inner_memory;
+    const Tensor inner = inner_memory.resize(ops_, {features.rows(), weights_.linear_1->outputs()});
     ops_.linear_activated(features, *weights_.linear_1, weights_.bias_1.view(), activation_, inner);
     ops_.linear(inner, *weights_.linear_2, weights_.bias_2.view(), out);
   }
@@ -37,7 +38,6 @@ class MlpProjector final : public Projector {
   Ops& ops_;
   Activation activation_;
   MlpWeights weights_;
-  DeviceArray inner_;  // scratch
 };
 
 }  // namespace fovea

@@ -32,15 +32,16 @@ class PatchMerger final : public Projector {
   int64_t planes() const override { return static_cast<int64_t>(mergers_.size()) - 1; }
 
   void forward(const Tensor& features, int64_t columns, const Tensor& out) override {
+    DeviceArray squares_memory, inner_memory;
     const std::vector<int32_t> order = square_order(features.rows(), columns, fold_);
     for (size_t i = 0; i < mergers_.size(); ++i) {
       const MergerWeights& w = mergers_[i];
       const int64_t wide = w.linear_1->inputs(), d = wide / (fold_ * fold_), d_model = w.linear_2->outputs();
-      const Tensor patches = squares_.resize(ops_, {features.rows(), d});
+      const Tensor patches = squares_memory.resize(ops_, {features.rows(), d});
       ops_.gather_rows(features.columns(static_cast<int64_t>(i) * d, d), order, patches);
       const Tensor squares(patches.data, patches.dtype, patches.device, {out.rows(), wide});
       norm(w, w.norms_squares ? squares : patches);
-      const Tensor inner = inner_.resize(ops_, {out.rows(), w.linear_1->outputs()});
+      const Tensor inner = inner_memory.resize(ops_, {out.rows(), w.linear_1->outputs()});
       ops_.linear_activated(squares, *w.linear_1, w.bias_1.view(), Activation::kGelu, inner);
       ops_.linear(inner, *w.linear_2, w.bias_2.view(), out.columns(static_cast<int64_t>(i) * d_model, d_model));
     }
@@ -67,7 +68,6 @@ class PatchMerger final : public Projector {
   Ops& ops_;
   int64_t fold_;
   std::vector<MergerWeights> mergers_;
-  DeviceArray squares_, inner_;  // scratch
 };
 
 }  // namespace fovea

@@ -21,7 +21,8 @@ class PixelShuffle final : public Projector {
   int64_t fold() const override { return fold_; }
 
   void forward(const Tensor& features, int64_t columns, const Tensor& out) override {
-    ops_.linear(fold_squares(ops_, features, columns, fold_, squares_), *weight_, Tensor(), out);
+    DeviceArray squares_memory;
+    ops_.linear(fold_squares(ops_, features, columns, fold_, squares_memory), *weight_, Tensor(), out);
   }
 
   int64_t macs_per_row() const override { return weight_->inputs() * weight_->outputs(); }
@@ -30,7 +31,6 @@ class PixelShuffle final : public Projector {
   Ops& ops_;
   int64_t fold_;
   std::unique_ptr<PackedMatrix> weight_;
-  DeviceArray squares_;  // scratch
 };
 
 }  // namespace fovea

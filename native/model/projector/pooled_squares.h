@@ -21,9 +21,10 @@ class PooledSquares final : public Projector {
   int64_t fold() const override { return fold_; }
 
   void forward(const Tensor& features, int64_t columns, const Tensor& out) override {
+    DeviceArray squares_memory, means_memory;
     const int64_t d = features.row_elements(), square = fold_ * fold_;
-    const Tensor squares = fold_squares(ops_, features, columns, fold_, squares_);
-    const Tensor means = means_.resize(ops_, {squares.rows(), d});
+    const Tensor squares = fold_squares(ops_, features, columns, fold_, squares_memory);
+    const Tensor means = means_memory.resize(ops_, {squares.rows(), d});
     ops_.copy(squares.columns(0, d), means);
     for (int64_t patch = 1; patch < square; ++patch) ops_.add(means, squares.columns(patch * d, d));
     ops_.scale_rows(means, std::vector<float>(static_cast<size_t>(means.rows()), 1.0F / static_cast<float>(square)));
@@ -39,7 +40,6 @@ class PooledSquares final : public Projector {
   DeviceArray norm_;
   float norm_eps_;
   std::unique_ptr<PackedMatrix> weight_;
-  DeviceArray squares_, means_;  // scratch
 };
 
 }  // namespace fovea

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/row_blocks.h"
 #include "model/vision/interpolate_positions.h"
 #include "ops/host_copy.h"
 
@@ -105,8 +106,9 @@ RowStream ClipTower::embed(const Tensor& pixels, TowerHook& hook) {
   const int64_t n_images = pixels.rows(), n_patches = rows * columns, d = config_.d_model;
   const int64_t n_class = config_.class_rows(), n_rows = n_class + n_patches;
   const Tensor& position = positions(rows, columns);
-  const Tensor flat = patches_.resize(ops_, {n_images * n_patches, 3 * config_.patch_size * config_.patch_size});
-  const Tensor x = hidden_.resize(ops_, {n_images * n_rows, d});
+  // Where queries will be.
+  const Tensor flat = scratch_.q.resize(ops_, {n_images * n_patches, 3 * config_.patch_size * config_.patch_size});
+  const Tensor x = scratch_.hidden.resize(ops_, {n_images * n_rows, d});
   ops_.patches(pixels, config_.patch_size, flat);
   RowStream stream;
   stream.hidden = x;
@@ -133,12 +135,10 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
   const Tensor x = stream.hidden;
   const int64_t m = x.rows(), d = config_.d_model, d_head = d / config_.n_heads;
   const float scale = 1.0F / std::sqrt(static_cast<float>(d_head));
-  const Tensor normed = normed_.resize(ops_, {m, d});
-  const Tensor q = q_.resize(ops_, {m, config_.n_heads, d_head});
-  const Tensor k = k_.resize(ops_, {m, config_.n_heads, d_head});
-  const Tensor v = v_.resize(ops_, {m, config_.n_heads, d_head});
-  const Tensor attended = attended_.resize(ops_, {m, config_.n_heads, d_head});
-
+  const Tensor normed = scratch_.normed.resize(ops_, {m, d});
+  const Tensor q = scratch_.q.resize(ops_, {m, config_.n_heads, d_head});
+  const Tensor k = scratch_.k.resize(ops_, {m, config_.n_heads, d_head});
+  const Tensor v = scratch_.v.resize(ops_, {m, config_.n_heads, d_head});
   ops_.layer_norm(x, w.norm1_weight.view(), w.norm1_bias.view(), config_.norm_eps, normed);
   ops_.linear(normed, *w.q, w.q_bias.view(), q.reshape_rows({d}));
   ops_.linear(normed, *w.k, w.k_bias.view(), k.reshape_rows({d}));
@@ -147,30 +147,33 @@ void ClipTower::block(int layer, RowStream& stream, TowerHook& hook) {
   if (!stream.sizes.empty()) {
     std::vector<float> logs;
     for (float size : stream.sizes) logs.push_back(std::log(size));
-    bias = key_bias_.resize(ops_, {m});
+    bias = scratch_.key_bias.resize(ops_, {m});
     ops_.copy_from_host(logs.data(), bias);
   }
   std::vector<AttentionSegment> images;
   for (const Sequence& image : stream.sequences)
     images.push_back({image.begin, image.count, k.slice(image.begin, image.count), v.slice(image.begin, image.count),
                       false, bias.empty() ? Tensor() : bias.slice(image.begin, image.count)});
-  ops_.attention(q, images, scale, attended, w.q->rounds_rows());
-  add_linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), w.scale1.view(), x);
+  // Where the normed rows are, which nobody reads any more.
+  ops_.attention(q, images, scale, normed.reshape_rows({config_.n_heads, d_head}), w.q->rounds_rows());
+  add_linear(normed, *w.out, w.out_bias.view(), w.scale1.view(), x);
   hook.after_attention(layer, stream, {q, k, scale});
 
-  const Tensor rest = stream.hidden;  // x, less what the hook dropped
-  const Tensor normed_rest = normed.slice(0, rest.rows());
-  const Tensor inner = inner_.resize(ops_, {rest.rows(), config_.d_ff});
-  ops_.layer_norm(rest, w.norm2_weight.view(), w.norm2_bias.view(), config_.norm_eps, normed_rest);
-  ops_.linear_activated(normed_rest, *w.fc1, w.fc1_bias.view(), config_.activation, inner);
-  add_linear(inner, *w.fc2, w.fc2_bias.view(), w.scale2.view(), rest);
+  // x, less what the hook dropped.
+  for_row_blocks(stream.hidden.rows(), config_.d_ff, [&](int64_t begin, int64_t count) {
+    const Tensor rows = stream.hidden.slice(begin, count), normed_rows = normed.slice(0, count);
+    const Tensor inner = scratch_.inner.resize(ops_, {count, config_.d_ff});
+    ops_.layer_norm(rows, w.norm2_weight.view(), w.norm2_bias.view(), config_.norm_eps, normed_rows);
+    ops_.linear_activated(normed_rows, *w.fc1, w.fc1_bias.view(), config_.activation, inner);
+    add_linear(inner, *w.fc2, w.fc2_bias.view(), w.scale2.view(), rows);
+  });
 }
 
 // to (m, d_model) += scale * (x w^T + bias); scale (d_model) may be empty for ones.
 void ClipTower::add_linear(const Tensor& x, const PackedMatrix& w, const Tensor& bias, const Tensor& scale,
                            const Tensor& to) {
   if (scale.empty()) return ops_.linear(x, w, bias, to, /*accumulate=*/true);
-  const Tensor added = added_.resize(ops_, {to.rows(), to.row_elements()});
+  const Tensor added = scratch_.added.resize(ops_, {to.rows(), to.row_elements()});
   ops_.linear(x, w, bias, added);
   ops_.scale_columns(added, scale);
   ops_.add(to, added);

@@ -75,6 +75,7 @@ class ClipTower final : public VisionTower {
   int64_t rows_of(int64_t width, int64_t height) const override;
   bool forward(const Tensor& pixels, TowerHook& hook, const Tensor& features, std::vector<std::vector<int32_t>>& kept,
                const std::atomic<bool>& cancelled) override;
+  void free_scratch() override { scratch_ = {}; }
 
  private:
   const Tensor& positions(int64_t rows, int64_t columns);
@@ -87,7 +88,9 @@ class ClipTower final : public VisionTower {
   Ops& ops_;
   ClipTowerConfig config_;
   ClipWeights weights_;
-  DeviceArray patches_, hidden_, normed_, q_, k_, v_, attended_, inner_, added_, key_bias_;  // scratch
+  struct Scratch {
+    DeviceArray hidden, normed, q, k, v, inner, added, key_bias;
+  } scratch_;
   DeviceArray other_positions_;  // (class_rows + rows * columns, d_model), of the size below
   int64_t other_rows_ = 0, other_columns_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/row_blocks.h"
 #include "model/vision/interpolate_positions.h"
 
 namespace fovea {
@@ -62,7 +63,7 @@ bool QwenTower::forward(const Tensor& pixels, TowerHook& hook, const Tensor& fea
   if (pixels.rows() == 0) throw Error(ErrorCode::kInternal, "the tower was given no image");
   RowStream stream = embed(pixels, hook);
   const int64_t n_rows = stream.hidden.rows(), d = config_.d_model;
-  ops_.rope_table(stream.positions, inv_freq_, axes_, rope_.resize(ops_, {n_rows, config_.d_head()}));
+  ops_.rope_table(stream.positions, inv_freq_, axes_, scratch_.rope.resize(ops_, {n_rows, config_.d_head()}));
   const Windows windows = config_.window > 0 ? windows_of(stream) : Windows();
   int64_t column = d;  // of features, for the next deep layer
   for (int layer = 0; layer < config_.n_layers; ++layer) {
@@ -84,15 +85,16 @@ RowStream QwenTower::embed(const Tensor& pixels, TowerHook& hook) {
   const int64_t rows = pixels.shape[2] / config_.patch_size, columns = pixels.shape[3] / config_.patch_size;
   const int64_t n_images = pixels.rows(), n_patches = rows * columns, d = config_.d_model;
   const PackedMatrix& matrix = pixels.shape[1] == 3 ? *weights_.patch.still : *weights_.patch.moving;
-  const Tensor flat = patches_.resize(ops_, {n_images * n_patches, matrix.inputs()});
-  const Tensor x = hidden_.resize(ops_, {n_images * n_patches, d});
+  // Where queries will be.
+  const Tensor flat = scratch_.q.resize(ops_, {n_images * n_patches, matrix.inputs()});
+  const Tensor x = scratch_.hidden.resize(ops_, {n_images * n_patches, d});
   ops_.patches(pixels, config_.patch_size, flat);
   ops_.linear(flat, matrix, weights_.patch_bias.view(), x);
   if (config_.table_side > 0) {
     const std::vector<float> stretched = stretch_positions(weights_.positions, config_.table_side, rows, columns);
-    ops_.copy_from_host(stretched.data(), stretched_.resize(ops_, {n_patches, d}));
+    ops_.copy_from_host(stretched.data(), scratch_.stretched.resize(ops_, {n_patches, d}));
     for (int64_t image = 0; image < n_images; ++image)
-      ops_.add(x.slice(image * n_patches, n_patches), stretched_.view());
+      ops_.add(x.slice(image * n_patches, n_patches), scratch_.stretched.view());
   }
   RowStream stream;
   stream.hidden = x;
@@ -138,32 +140,36 @@ void QwenTower::block(int layer, RowStream& stream, const Windows& windows, Towe
   const QwenTowerLayer& w = weights_.layers[static_cast<size_t>(layer)];
   const Tensor x = stream.hidden;
   const int64_t m = x.rows(), d = config_.d_model, n_heads = config_.n_heads, d_head = config_.d_head();
-  const Tensor normed = normed_.resize(ops_, {m, d});
-  const Tensor q = q_.resize(ops_, {m, n_heads, d_head});
-  const Tensor k = k_.resize(ops_, {m, n_heads, d_head});
-  const Tensor v = v_.resize(ops_, {m, n_heads, d_head});
-  const Tensor attended = attended_.resize(ops_, {m, n_heads, d_head});
+  const Tensor normed = scratch_.normed.resize(ops_, {m, d});
+  const Tensor q = scratch_.q.resize(ops_, {m, n_heads, d_head});
+  const Tensor k = scratch_.k.resize(ops_, {m, n_heads, d_head});
+  const Tensor v = scratch_.v.resize(ops_, {m, n_heads, d_head});
   norm(x, w.norm1_weight, w.norm1_bias, normed);
   const Tensor* heads[] = {&q, &k, &v};
   for (int64_t i = 0; i < 3; ++i)
     ops_.linear(normed, *w.qkv[static_cast<size_t>(i)], w.qkv_bias.view().slice(i * d, d), heads[i]->reshape_rows({d}));
-  ops_.rope(q, rope_.view());
-  ops_.rope(k, rope_.view());
+  ops_.rope(q, scratch_.rope.view());
+  ops_.rope(k, scratch_.rope.view());
   const auto& full = config_.full_layers;
   const bool in_windows = config_.window > 0 && std::find(full.begin(), full.end(), layer) == full.end();
   const TowerAttention attention{q, k, 1.0F / std::sqrt(static_cast<float>(d_head)), in_windows};
-  attend(stream, in_windows ? &windows : nullptr, attention, v, w.out->rounds_rows(), attended);
-  ops_.linear(attended.reshape_rows({d}), *w.out, w.out_bias.view(), x, /*accumulate=*/true);
+  // Where the normed rows are, which nobody reads any more.
+  attend(stream, in_windows ? &windows : nullptr, attention, v, w.out->rounds_rows(),
+         normed.reshape_rows({n_heads, d_head}));
+  ops_.linear(normed, *w.out, w.out_bias.view(), x, /*accumulate=*/true);
   hook.after_attention(layer, stream, attention);
 
-  const Tensor inner = inner_.resize(ops_, {m, config_.d_ff});
-  norm(x, w.norm2_weight, w.norm2_bias, normed);
-  if (config_.gated) {
-    ops_.linear_gated(normed, *w.up, w.up_bias.view(), config_.activation, inner);
-  } else {
-    ops_.linear_activated(normed, *w.up, w.up_bias.view(), config_.activation, inner);
-  }
-  ops_.linear(inner, *w.down, w.down_bias.view(), x, /*accumulate=*/true);
+  for_row_blocks(m, config_.d_ff, [&](int64_t begin, int64_t count) {
+    const Tensor rows = x.slice(begin, count), normed_rows = normed.slice(0, count);
+    const Tensor inner = scratch_.inner.resize(ops_, {count, config_.d_ff});
+    norm(rows, w.norm2_weight, w.norm2_bias, normed_rows);
+    if (config_.gated) {
+      ops_.linear_gated(normed_rows, *w.up, w.up_bias.view(), config_.activation, inner);
+    } else {
+      ops_.linear_activated(normed_rows, *w.up, w.up_bias.view(), config_.activation, inner);
+    }
+    ops_.linear(inner, *w.down, w.down_bias.view(), rows, /*accumulate=*/true);
+  });
 }
 
 // v, out (m, n_heads, d_head). Every row attends to those of its window, or to all of its picture.
@@ -183,9 +189,9 @@ void QwenTower::attend(const RowStream& stream, const Windows* windows, const To
     ops_.gather_rows(heads, windows->order, sorted);
     return sorted;
   };
-  const Tensor q = together(attention.q, window_q_), k = together(attention.k, window_k_),
-               values = together(v, window_v_);
-  const Tensor attended = window_out_.resize(ops_, {q.shape[0], q.shape[1], q.shape[2]});
+  const Tensor q = together(attention.q, scratch_.window_q), k = together(attention.k, scratch_.window_k),
+               values = together(v, scratch_.window_v);
+  const Tensor attended = scratch_.window_out.resize(ops_, {q.shape[0], q.shape[1], q.shape[2]});
   int64_t begin = 0;
   for (int64_t length : windows->lengths) {
     segments.push_back({begin, length, k.slice(begin, length), values.slice(begin, length), false});

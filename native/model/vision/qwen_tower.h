@@ -66,6 +66,7 @@ class QwenTower final : public VisionTower {
   // The hook must leave every row: the merger needs complete squares.
   bool forward(const Tensor& pixels, TowerHook& hook, const Tensor& features, std::vector<std::vector<int32_t>>& kept,
                const std::atomic<bool>& cancelled) override;
+  void free_scratch() override { scratch_ = {}; }
 
  private:
   // Rows of a pass, window after window.
@@ -85,10 +86,12 @@ class QwenTower final : public VisionTower {
   Ops& ops_;
   QwenTowerConfig config_;
   QwenTowerWeights weights_;
-  std::vector<float> inv_freq_;                                                              // (d_head / 2)
-  std::vector<Axis> axes_;                                                                   // (d_head / 2)
-  DeviceArray patches_, hidden_, stretched_, rope_, normed_, q_, k_, v_, attended_, inner_;  // scratch
-  DeviceArray window_q_, window_k_, window_v_, window_out_;
+  std::vector<float> inv_freq_;  // (d_head / 2)
+  std::vector<Axis> axes_;       // (d_head / 2)
+  struct Scratch {
+    DeviceArray hidden, stretched, rope, normed, q, k, v, inner;
+    DeviceArray window_q, window_k, window_v, window_out;
+  } scratch_;
 };
 
 }  // namespace fovea

@@ -54,6 +54,8 @@ class VisionTower {
   // done, if cancelled became true; it is looked at before each block.
   virtual bool forward(const Tensor& pixels, TowerHook& hook, const Tensor& features,
                        std::vector<std::vector<int32_t>>& kept, const std::atomic<bool>& cancelled) = 0;
+  // Gives back the memory that forward keeps for the next call.
+  virtual void free_scratch() = 0;
 };
 
 }  // namespace fovea
