@@ -19,6 +19,7 @@ QUESTION_ROWS = 252  # for all questions about one picture together
 # How readily a question is taken; those not named here have 1.
 WEIGHTS = {"exist": 2, "count": 4, "where": 2, "rel": 2, "what": 2, "size": 3, "tint": 3, "word": 2, "list": 1.5}
 WEIGHTS |= {"total": 0.5, "color": 0.2, "caption": 0.8}
+HARD = 2.5  # what a printed word, and a count above one, weigh in the loss; other answers 1
 
 
 class Sequence(NamedTuple):
@@ -30,6 +31,11 @@ class Sequence(NamedTuple):
     blocks: list[int]  # 0 for the picture and what precedes it, then 1, 2, … for the questions, -1 for padding
     positions: list[int]
     aims: list[tuple[int, list[int], list[int]]]  # row, parts of the first object, parts of the second
+
+
+def is_hard(question: Question) -> bool:
+    easy = {"count": ("0", "1"), "word": ("none",)}
+    return question.kind in easy and question.answer not in easy[question.kind]
 
 
 class Packer:
@@ -69,7 +75,8 @@ class Packer:
             return
         out.ids.extend(prompt + answer)
         out.labels.extend([IGNORED] * len(prompt) + answer)
-        out.weights.extend([0.0] * len(prompt) + [len(answer) ** -0.5] * len(answer))
+        weight = (HARD if is_hard(question) else 1.0) * len(answer) ** -0.5
+        out.weights.extend([0.0] * len(prompt) + [weight] * len(answer))
         out.blocks.extend([number] * size)
         out.positions.extend(range(position, position + size))
         for look in question.looks:
@@ -97,7 +104,9 @@ class Batches(Dataset):
 
     def sample(self, rng: random.Random, kept: int, compact: bool, most: int = 6, times: int = 4) -> tuple:
         """One picture: pixels, facts, the visual rows kept, its parts, its Sequence and its questions."""
-        scene = make_scene(rng, TRAINED_STYLES, rng.random() < 0.03, most=most, restyle=True, reading=0.6, english=0.5)
+        crowded = rng.random() < 0.03
+        practice = {"reading": 0.8, "english": 0.5, "repeating": 0.7}
+        scene = make_scene(rng, TRAINED_STYLES, crowded, most=most, restyle=True, **practice)
         questions = ask(rng, scene, times)
         questions.sort(key=lambda question: rng.expovariate(WEIGHTS.get(question.kind, 1)))
         rows = sorted(rng.sample(range(VISUAL_ROWS), kept))

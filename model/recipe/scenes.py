@@ -244,10 +244,11 @@ def make_scene(
     restyle: bool = False,
     reading: float = 0.4,
     english: float = 0.7,
+    repeating: float = 0.5,
 ) -> Scene:
-    """1 to `most` objects, or 8 to 14 smaller ones when crowded; in half of the scenes kinds repeat. `signs` of random
-    letters, or in `reading` of the scenes one with a word, `english` or of random letters. `restyle`: objects may look
-    as another artist might have drawn them."""
+    """1 to `most` objects, or 8 to 14 smaller ones when crowded; in `repeating` of the scenes kinds repeat. `signs` of
+    random letters, or in `reading` of the scenes one with a word, `english` or of random letters. `restyle`: objects may
+    look as another artist might have drawn them."""
     scene = empty_scene(rng)
     if signs is not None:
         for _ in range(signs):
@@ -255,7 +256,7 @@ def make_scene(
     elif rng.random() < reading:
         add_sign(scene, rng, random_word(rng, english))
     count = rng.randint(8, 14) if crowded else rng.randint(1, most)
-    if rng.random() < 0.5:
+    if rng.random() < repeating:
         kinds = pick_kinds(rng, rng.randint(1, count), tinting)
         names = [rng.choice(kinds) for _ in range(count)]
     else:
