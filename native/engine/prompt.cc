@@ -194,7 +194,7 @@ void move_up(Ops& ops, const Tensor& rows, const Tensor& to) {
 bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, const LoweredPlan& plan, bool keep_lists,
                        ImageCache& cache, const std::atomic<bool>& cancelled, bool keep_features) {
   Ops& ops = *model.ops;
-  const struct FreeScratch {
+  const struct FreeScratch {  // also when this fails or is cancelled
     VisionTower& tower;
     ~FreeScratch() { tower.free_scratch(); }
   } free_scratch{*model.tower};
@@ -273,8 +273,8 @@ bool ImageRows::encode(Model& model, const std::vector<ImageInput>& images, cons
   return true;
 }
 
-// Encodes tiles of one size together. features
-// (their rows in the tower, d_features) ends with the rows that are left at its beginning.
+// Encodes tiles of one size together. features (their rows in the tower, d_features) ends with the rows that are left
+// at its beginning. is_last: no other pass follows.
 bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const LoweredPlan& plan, bool keep_lists,
                             const std::atomic<bool>& cancelled, const Tensor& features,
                             std::span<std::shared_ptr<EncodedImage>> encoded, bool is_last) {
@@ -290,7 +290,7 @@ bool ImageRows::encode_pass(Model& model, std::span<const Tile> tiles, const Low
   TowerStages stages(ops, plan, facts.n_layers, image_rows, raster, keep_lists);
   std::vector<std::vector<int32_t>> kept;
   if (!model.tower->forward(batch, stages, features, kept, cancelled)) return false;
-  if (is_last) {  // what comes needs the memory more
+  if (is_last) {  // projector and decoder need the memory more
     model.tower->free_scratch();
     pixels_ = {};
   }

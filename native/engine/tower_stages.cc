@@ -81,12 +81,32 @@ class TowerSource final : public StageSource {
         sizes_(sizes_of(stream, stream.sequences[index])) {}
 
   AttentionMass attend(std::span<const int32_t> queries, std::span<const int32_t> keys, bool) override {
-    const Tensor q = rows_of(attention_.q, queries, q_), k = rows_of(attention_.k, keys, k_);
-    const std::vector<KeyRange> sees(queries.size(), {0, std::ssize(keys)});
-    if (sizes_.empty()) return attention_mass(ops_, q, k, attention_.scale, sees);
-    std::vector<float> sizes;
-    for (int32_t row : places_of(keys)) sizes.push_back(sizes_[static_cast<size_t>(row)]);
-    return attention_mass(ops_, q, k, attention_.scale, sees, sizes);
+    return attend(rows_of(attention_.q, queries, q_), rows_of(attention_.k, keys, k_), sizes_at(keys));
+  }
+
+  std::vector<std::vector<float>> attention_of_all() override {
+    constexpr int64_t kQueries = 64;  // at a time
+    const std::vector<int32_t> all = rows_between(0, stream_.sequences[index_].count);
+    const Tensor q = rows_of(attention_.q, all, q_), k = rows_of(attention_.k, all, k_);
+    const Tensor flat = q.reshape_rows({q.row_elements()});
+    const std::vector<float> sizes = sizes_at(all);
+    const int64_t n = q.rows(), n_heads = q.shape[1], d_head = q.shape[2];
+    std::vector<std::vector<float>> heads(static_cast<size_t>(n_heads));
+    DeviceArray memory;
+    for (int64_t begin = 0; begin < n; begin += kQueries) {
+      const int64_t count = std::min(kQueries, n - begin);
+      // Rows as heads of one row, which nobody adds up: all of head 0, all of head 1, …
+      const Tensor apart = memory.resize(ops_, {n_heads * count, d_head});
+      for (int64_t head = 0; head < n_heads; ++head)
+        ops_.copy(flat.slice(begin, count).columns(head * d_head, d_head), apart.slice(head * count, count));
+      const Tensor one_row(apart.data, apart.dtype, apart.device, {1, n_heads * count, d_head});
+      const std::vector<float> numbers = attend(one_row, k, sizes).numbers;
+      for (int64_t head = 0; head < n_heads; ++head) {
+        const auto of_head = numbers.begin() + head * count * n;
+        heads[static_cast<size_t>(head)].insert(heads[static_cast<size_t>(head)].end(), of_head, of_head + count * n);
+      }
+    }
+    return heads;
   }
 
   TapValue keys(std::span<const int32_t> rows) override {
@@ -109,6 +129,21 @@ class TowerSource final : public StageSource {
   }
 
  private:
+  // q (n_queries, n_heads, d_head), k (n_keys, n_heads, d_head); sizes as of sizes_at.
+  AttentionMass attend(const Tensor& q, const Tensor& k, std::span<const float> sizes) {
+    const std::vector<KeyRange> sees(static_cast<size_t>(q.rows()), {0, k.rows()});
+    return sizes.empty() ? attention_mass(ops_, q, k, attention_.scale, sees)
+                         : attention_mass(ops_, q, k, attention_.scale, sees, sizes);
+  }
+
+  // How many rows each of these stands for; empty: one each.
+  std::vector<float> sizes_at(std::span<const int32_t> rows) const {
+    std::vector<float> sizes;
+    if (sizes_.empty()) return sizes;
+    for (int32_t place : places_of(rows)) sizes.push_back(sizes_[static_cast<size_t>(place)]);
+    return sizes;
+  }
+
   // Where these rows of the sequence stood when the attention ran.
   std::vector<int32_t> places_of(std::span<const int32_t> rows) const {
     const std::vector<int32_t>& now = stream_.sequences[index_].origin;

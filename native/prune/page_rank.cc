@@ -10,8 +10,11 @@ std::vector<float> page_rank(std::span<const float> a, int64_t n, int iterations
   std::vector<double> share(size, 1.0 / static_cast<double>(n)), next(size);
   for (int round = 0; round < iterations; ++round) {
     std::fill(next.begin(), next.end(), 0.0);
-    for (size_t i = 0; i < size; ++i)
-      for (size_t j = 0; j < size; ++j) next[j] += share[i] * a[i * size + j];
+    for (size_t i = 0; i < size; ++i) {
+      const double votes = share[i];
+      const float* row = a.data() + i * size;
+      for (size_t j = 0; j < size; ++j) next[j] += votes * row[j];
+    }
     const double sum = std::accumulate(next.begin(), next.end(), 0.0);
     for (size_t j = 0; j < size; ++j) share[j] = next[j] / sum;
   }

@@ -72,12 +72,15 @@ class StageSource {
   // likeness. Only inside the tower and the decoder: parsers refuse other hooks.
   virtual TapValue keys(std::span<const int32_t> rows) = 0;
 
+  // What each row of the sequence attends to among all of them: per head, (n, n). Only inside the tower.
+  virtual std::vector<std::vector<float>> attention_of_all() { refuse(); }
+
   // Normalised pixels of each patch of an image (n_patches, 3 * patch_size^2). Only at the hook pixels.
   virtual TapValue patches(int32_t image) = 0;
 
  private:
   [[noreturn]] static void refuse() {
-    throw Error(ErrorCode::kInternal, "a stage outside the decoder asks for one of its layers");
+    throw Error(ErrorCode::kInternal, "a stage asks for layers that are not at its hook");
   }
 };
 

@@ -242,9 +242,8 @@ void Decoder::feed_forward(int layer, const RowStream& stream) {
     const Tensor rows = stream.hidden.slice(begin, count);
     const Tensor normed = normed_.resize(ops_, {count, config_.d_model});
     const Tensor gated = gated_.resize(ops_, {count, config_.d_ff});
-    const auto gains = std::span(stream.gains)
-                           .subspan(static_cast<size_t>(stream.gains.empty() ? 0 : begin),
-                                    static_cast<size_t>(stream.gains.empty() ? 0 : count));
+    std::span<const float> gains = stream.gains;
+    if (!gains.empty()) gains = gains.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
     ops_.rms_norm(rows, w.post_norm.view(), config_.rms_eps, normed);
     ops_.linear_gated(normed, *w.gate_up, w.gate_up_bias.view(), config_.activation, gated);
     add_linear(gated, *w.down, w.down_bias, w.ffn_norm, gains, rows);

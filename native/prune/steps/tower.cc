@@ -52,16 +52,7 @@ struct PageRankStep final : Step {
   std::string to;
   void run(StageRun& run) const override {
     const int64_t n = run.sequence().count;
-    const std::vector<int32_t> all = rows_between(0, n);
-    std::vector<std::vector<float>> attention;  // per head (n, n)
-    for (const int32_t& query : all) {
-      const AttentionMass mass = run.source.attend({&query, 1}, all, true);
-      attention.resize(static_cast<size_t>(mass.n_heads));
-      for (size_t head = 0; head < attention.size(); ++head) {
-        const auto row = mass.numbers.begin() + static_cast<std::ptrdiff_t>(head) * n;
-        attention[head].insert(attention[head].end(), row, row + n);
-      }
-    }
+    const std::vector<std::vector<float>> attention = run.source.attention_of_all();
     std::vector<float> ranks;  // (n_heads, n)
     for (const std::vector<float>& head : attention) {
       const std::vector<float> rank = page_rank(head, n, iterations);
