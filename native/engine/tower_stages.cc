@@ -92,6 +92,7 @@ class TowerSource final : public StageSource {
     const std::vector<float> sizes = sizes_at(all);
     const int64_t n = q.rows(), n_heads = q.shape[1], d_head = q.shape[2];
     std::vector<std::vector<float>> heads(static_cast<size_t>(n_heads));
+    for (std::vector<float>& head : heads) head.reserve(static_cast<size_t>(n * n));
     DeviceArray memory;
     for (int64_t begin = 0; begin < n; begin += kQueries) {
       const int64_t count = std::min(kQueries, n - begin);
