@@ -3,8 +3,8 @@ repetition.
 
     python bench/peers/pytorch.py <folder> float32|bfloat16 <threads> <rows> <tokens>
 
-One picture (of the tower's size, or of 504 x 504 pixels) goes through tower and projector, then `rows` random rows through the decoder, then
-`tokens` one by one through decoder and head.
+One picture (of the tower's size, or of 504 x 504 pixels) goes through tower and projector, then `rows` random rows
+through the decoder, then `tokens` one by one through decoder and head.
 """
 
 import json
@@ -29,7 +29,8 @@ def main():
     vision = model.config.vision_config
     if model.config.model_type == "qwen2_vl":  # takes patches of two moments each
         side, patch = 504 // vision.patch_size, 2 * 3 * vision.patch_size**2
-        picture = {"pixel_values": torch.rand(side * side, patch, dtype=dtype), "image_grid_thw": torch.tensor([[1, side, side]])}
+        picture = {"pixel_values": torch.rand(side * side, patch, dtype=dtype)}
+        picture["image_grid_thw"] = torch.tensor([[1, side, side]])
     else:
         tiles = (1,) if model.config.model_type == "llava" else (1, 1)
         picture = {"pixel_values": torch.rand(*tiles, 3, vision.image_size, vision.image_size, dtype=dtype)}

@@ -43,8 +43,7 @@ std::vector<float> attention_of(Ops& ops, const RowStream& stream, const Sequenc
   const std::vector<KeyRange> sees(queries.size(), {0, image.count});
   const std::vector<float> sizes = sizes_of(stream, image);
   const Tensor heads = asking.reshape_rows({q.shape[1], q.shape[2]});
-  const AttentionMass mass = sizes.empty() ? attention_mass(ops, heads, k, attention.scale, sees)
-                                           : attention_mass(ops, heads, k, attention.scale, sees, sizes);
+  const AttentionMass mass = attention_mass(ops, heads, k, attention.scale, sees, sizes);
   std::vector<float> mean = mass.mean_over_heads();
   for (float& number : mean) number /= static_cast<float>(queries.size());
   return mean;
@@ -133,8 +132,7 @@ class TowerSource final : public StageSource {
   // q (n_queries, n_heads, d_head), k (n_keys, n_heads, d_head); sizes as of sizes_at.
   AttentionMass attend(const Tensor& q, const Tensor& k, std::span<const float> sizes) {
     const std::vector<KeyRange> sees(static_cast<size_t>(q.rows()), {0, k.rows()});
-    return sizes.empty() ? attention_mass(ops_, q, k, attention_.scale, sees)
-                         : attention_mass(ops_, q, k, attention_.scale, sees, sizes);
+    return attention_mass(ops_, q, k, attention_.scale, sees, sizes);
   }
 
   // How many rows each of these stands for; empty: one each.

@@ -17,6 +17,7 @@ AttentionMass attention_mass(Ops& ops, const Tensor& q, const KeyRows& k, ScoreR
 
 AttentionMass attention_mass(Ops& ops, const Tensor& q, const KeyRows& k, ScoreRule rule,
                              std::span<const KeyRange> sees, std::span<const float> sizes) {
+  if (sizes.empty()) return attention_mass(ops, q, k, rule, sees);
   AttentionMass sum{q.shape[1], k.n_heads(), k.rows(), {}};
   sum.numbers.resize(static_cast<size_t>(sum.n_heads * sum.n_keys));
   for (int64_t query = 0; query < q.rows(); ++query) {

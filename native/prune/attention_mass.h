@@ -14,8 +14,8 @@ namespace fovea {
 AttentionMass attention_mass(Ops& ops, const Tensor& q, const KeyRows& k, ScoreRule rule,
                              std::span<const KeyRange> sees);
 
-// The same where every key counts as often as the rows it stands for (n_keys): softmax of scores + log(size), which is
-// what a layer attends to after rows were merged. sees (n_probe).
+// The same where every key counts as often as the rows it stands for (n_keys; empty: one each): softmax of scores +
+// log(size), which is what a layer attends to after rows were merged. sees (n_probe).
 AttentionMass attention_mass(Ops& ops, const Tensor& q, const KeyRows& k, ScoreRule rule,
                              std::span<const KeyRange> sees, std::span<const float> sizes);
 

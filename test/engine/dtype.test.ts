@@ -21,8 +21,8 @@ const keepAll: Plan = {
   ],
 };
 
-/** How far logits may lie from those of f32 weights, as a share of the largest: about twice what they do. */
-const bounds = { bf16: 0.008, int8: 0.125, int4: 0.15 } as const;
+/** How far logits may lie from those of f32 weights, as a share of the largest: at most about twice what they do. */
+const bounds = { bf16: 0.008, int8: 0.06, int4: 0.15 } as const;
 /** Bytes of the weights, as a share of those as f32. */
 const sizes = { bf16: 0.51, int8: 0.4, int4: 0.4 } as const;
 
