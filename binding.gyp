@@ -37,7 +37,7 @@
       "sources": ["<@(core_sources)", "<@(kernel_sources)"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni", "fovea_avx512bf16"]}],
+        ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni", "fovea_avx512bf16", "fovea_amx"]}],
         ["target_arch=='arm64'", {"sources": ["<@(neon_sources)"], "dependencies": ["fovea_neondot"]}]
       ]
     }
@@ -78,6 +78,14 @@
           "sources": ["<@(avx512bf16_sources)"],
           "cflags_cc": ["<@(avx512bf16_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512bf16_flags)"]},
+          "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
+        },
+        {
+          "target_name": "fovea_amx",
+          "type": "static_library",
+          "sources": ["<@(amx_sources)"],
+          "cflags_cc": ["<@(amx_flags)", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(amx_flags)"]},
           "msvs_settings": {"VCCLCompilerTool": {"AdditionalOptions": ["/arch:AVX512"]}}
         }
       ]

@@ -205,6 +205,25 @@
       "-mavx512vl",
       "-mavx512bf16"
     ],
+    "amx_sources": [
+      "native/kernels/x86/fill_amx.cc",
+      "native/kernels/x86/gemm_bf16_amx.cc",
+      "native/kernels/x86/gemm_int8_amx.cc"
+    ],
+    "amx_flags": [
+      "-mavx2",
+      "-mfma",
+      "-mf16c",
+      "-mavx512f",
+      "-mavx512bw",
+      "-mavx512dq",
+      "-mavx512vl",
+      "-mavx512vnni",
+      "-mavx512bf16",
+      "-mamx-tile",
+      "-mamx-int8",
+      "-mamx-bf16"
+    ],
     "avx512vnni_sources": ["native/kernels/x86/gemm_int8_avx512vnni.cc"],
     "avx512vnni_flags": [
       "-mavx2",

@@ -10,6 +10,8 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -40,6 +42,16 @@ uint64_t read_xcr0() {
   return (static_cast<uint64_t>(high) << 32) | low;
 }
 
+// Linux saves the 8 KiB of the tile registers for processes that have asked for it.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+#else
+  return true;
+#endif
+}
+
 std::string read_brand() {
   char text[49] = {};
   if (read_leaf(0x80000000u, 0).eax < 0x80000004u) return "";
@@ -60,7 +72,7 @@ CpuFeatures detect() {
   const uint64_t xcr0 = read_xcr0();
   const bool ymm = (xcr0 & 0x6) == 0x6;
   const bool zmm = ymm && (xcr0 & 0xe0) == 0xe0;
-  const bool tiles = (xcr0 & 0x60000) == 0x60000;
+  const bool tiles = (xcr0 & 0x60000) == 0x60000 && bit(extended.edx, 24) && may_use_tiles();
   f.avx2 = ymm && bit(basic.ecx, 28) && bit(extended.ebx, 5);
   f.fma = ymm && bit(basic.ecx, 12);
   f.f16c = ymm && bit(basic.ecx, 29);
@@ -70,8 +82,8 @@ CpuFeatures detect() {
   f.avx512vl = zmm && bit(extended.ebx, 31);
   f.avx512vnni = zmm && bit(extended.ecx, 11);
   f.avx512bf16 = zmm && bit(more.eax, 5);
-  f.amx_bf16 = tiles && bit(extended.edx, 22) && bit(extended.edx, 24);
-  f.amx_int8 = tiles && bit(extended.edx, 25) && bit(extended.edx, 24);
+  f.amx_bf16 = tiles && bit(extended.edx, 22);
+  f.amx_int8 = tiles && bit(extended.edx, 25);
   return f;
 }
 #elif defined(__aarch64__)

@@ -69,7 +69,8 @@ struct KernelTable {
   void (*gemm_f32)(const GemmTask& task);
   void (*gemm_f16)(const GemmTask& task);
   // bf16 rows and weights, f32 chains. The second number of a pair of k is multiplied and added before the first, and
-  // floats below the least normal one, read or made, are zero: what the instruction VDPBF16PS does.
+  // floats below the least normal one, read or made, are zero: what the instruction VDPBF16PS does. On tiles, with
+  // TDPBF16PS: of every 32 k, the even ones are a chain from zero, the odd ones another, and the sum of both is added.
   void (*gemm_bf16)(const GemmTask& task);
   // x (k) -> out (k, or k + 1 if k is odd): rounded to the nearest bf16, ties to even, in the form that gemm_bf16 of
   // the same tier reads. out may be x.
@@ -140,6 +141,9 @@ void fill(KernelTable& table);  // the products of 8-bit rows alone
 }
 namespace avx512bf16 {
 void fill(KernelTable& table);  // the products of bf16 rows alone
+}
+namespace amx {
+void fill(KernelTable& table);  // the products of bf16 rows and of 8-bit rows alone
 }
 #elif defined(__aarch64__)
 namespace neon {

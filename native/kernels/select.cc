@@ -25,7 +25,9 @@ std::vector<Tier> tiers() {
   all.push_back({"avx512", avx512, avx512::fill});
   const bool vnni = avx512 && cpu.avx512vnni;
   all.push_back({"avx512vnni", vnni, avx512vnni::fill});
-  all.push_back({"avx512bf16", vnni && cpu.avx512bf16, avx512bf16::fill});
+  const bool bf16 = vnni && cpu.avx512bf16;
+  all.push_back({"avx512bf16", bf16, avx512bf16::fill});
+  all.push_back({"amx", bf16 && cpu.amx_bf16 && cpu.amx_int8, amx::fill});
 #elif defined(__aarch64__)
   all.push_back({"neon", true, neon::fill});
   all.push_back({"neondot", cpu_features().dotprod, neondot::fill});

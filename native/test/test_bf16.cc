@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "kernels/reference/fill.h"
 #include "kernels/select.h"
 #include "ops/ops.h"
 #include "test/backends.h"
@@ -46,9 +47,12 @@ Guarded multiply(const KernelTable& kernels, const PairCase& c) {
 }
 
 void compare(const PairCase& c) {
-  const Guarded truth = multiply(select_kernels("scalar"), c);
+  KernelTable scalar = select_kernels("scalar");
+  const Guarded truth = multiply(scalar, c);
+  scalar.gemm_bf16 = reference::gemm_bf16_on_tiles;
+  const Guarded on_tiles = multiply(scalar, c);
   for (const std::string& tier : available_tiers())
-    if (!multiply(select_kernels(tier), c).same(truth))
+    if (!multiply(select_kernels(tier), c).same(tier == "amx" ? on_tiles : truth))
       fail(__FILE__, __LINE__,
            tier + " m " + std::to_string(c.m) + " n " + std::to_string(c.n) + " k " + std::to_string(c.k));
 }
@@ -72,13 +76,15 @@ float dot(const KernelTable& kernels, const std::vector<float>& x, const std::ve
 }  // namespace
 
 TEST("gemm of bf16: every height, tails, odd k, several passes, results below the least normal float") {
-  for (int64_t m = 1; m <= 17; ++m)
-    for (const int64_t n : {1, 15, 16, 33, 70}) compare({m, n, 19});
+  for (int64_t m = 1; m <= 34; ++m)
+    for (const int64_t n : {1, 15, 16, 33, 70})
+      for (const int64_t k : {19, 64, 75}) compare({m, n, k});
   for (const GemmMode mode : {GemmMode::kStore, GemmMode::kAdd, GemmMode::kResume}) {
     compare({5, 40, 1, true, mode});
     compare({1, 100, 2100, false, mode});
     compare({14, 23, 1025, true, mode});
     compare({65, kGemmColumns, 32, true, mode});
+    compare({kGemmRows - 13, kGemmColumns - 7, 1090, true, mode});
   }
   compare({3, 20, 40, false, GemmMode::kStore, 4 * kLeast});
 }

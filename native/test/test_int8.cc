@@ -140,8 +140,9 @@ TEST("quantise_row: tails, ties, zeros, extremes and what is not finite") {
 }
 
 TEST("gemm of bytes: every height, tails, several passes") {
-  for (int64_t m = 1; m <= 17; ++m)
-    for (const int64_t n : {1, 16, 33, 70}) compare({m, n, 7, false});
+  for (int64_t m = 1; m <= 34; ++m)
+    for (const int64_t n : {1, 16, 33, 70})
+      for (const int64_t words : {7, 32, 39}) compare({m, n, words, false});
   for (int64_t m = 1; m <= 13; ++m)
     for (const int64_t n : {1, 16, 33, 70}) compare({m, n, 2 * kGroupWords, true, false});
   for (const bool nibbles : {false, true})
@@ -149,6 +150,7 @@ TEST("gemm of bytes: every height, tails, several passes") {
       compare({1, 100, 80 * kGroupWords, nibbles, true, mode});
       compare({14, 23, 33 * kGroupWords, nibbles, true, mode});
       compare({65, kGemmColumns, kGroupWords, nibbles, false, mode});
+      compare({kGemmRows - 13, kGemmColumns - 7, 34 * kGroupWords, nibbles, true, mode});
     }
 }
 

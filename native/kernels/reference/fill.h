@@ -15,4 +15,7 @@ void fill_softmax(KernelTable& table);
 void fill_norm(KernelTable& table);
 void fill_elementwise(KernelTable& table);
 
+// What gemm_bf16 of the tier amx does.
+void gemm_bf16_on_tiles(const GemmTask& task);
+
 }  // namespace fovea::reference

@@ -1,4 +1,5 @@
 // bf16 rows by pairs of bf16 weights, as KernelTable defines them. Rows are floats that a bf16 can hold.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -13,7 +14,31 @@ namespace {
 // Zero, of the same sign, for what is below the least normal number.
 float flush(float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; }
 
-void gemm_bf16(const GemmTask& task) {
+// sum + the products of x (k) and w (k), k even.
+float add_pairs(const float* x, const float* w, int64_t k, float sum) {
+  for (int64_t i = 0; i < k; i += 2) {
+    sum = flush(std::fma(flush(x[i + 1]), w[i + 1], sum));
+    sum = flush(std::fma(flush(x[i]), w[i], sum));
+  }
+  return sum;
+}
+
+float add_on_tiles(const float* x, const float* w, int64_t k, float sum) {
+  constexpr int64_t kTile = 32;
+  for (int64_t begin = 0; begin < k; begin += kTile) {
+    float even = 0, odd = 0;
+    for (int64_t i = begin; i < std::min(begin + kTile, k); i += 2) {
+      even = flush(std::fma(flush(x[i]), w[i], even));
+      odd = flush(std::fma(flush(x[i + 1]), w[i + 1], odd));
+    }
+    sum = flush(sum + flush(even + odd));
+  }
+  return sum;
+}
+
+using Chain = float (*)(const float* x, const float* w, int64_t k, float sum);
+
+void multiply(const GemmTask& task, Chain add_products) {
   std::vector<float> w(static_cast<size_t>(task.k));  // of one column
   for (int64_t column = 0; column < task.n; ++column) {
     const auto* panel = static_cast<const std::byte*>(task.panels) + column / kPanel * task.panel_stride;
@@ -23,17 +48,15 @@ void gemm_bf16(const GemmTask& task) {
     for (int64_t row = 0; row < task.m; ++row) {
       const float* x = static_cast<const float*>(task.x) + row * task.x_stride;
       float& out = task.out[row * task.out_stride + column];
-      float sum = task.mode == GemmMode::kResume ? flush(out) : 0.0f;
-      for (int64_t i = 0; i < task.k; i += 2) {
-        const auto first = static_cast<size_t>(i);
-        sum = flush(std::fma(flush(x[i + 1]), w[first + 1], sum));
-        sum = flush(std::fma(flush(x[i]), w[first], sum));
-      }
+      const float begin = task.mode == GemmMode::kResume ? flush(out) : 0.0f;
+      float sum = add_products(x, w.data(), task.k, begin);
       if (task.bias != nullptr) sum = flush(sum + flush(task.bias[column]));
       out = task.mode == GemmMode::kAdd ? flush(flush(out) + sum) : sum;
     }
   }
 }
+
+void gemm_bf16(const GemmTask& task) { multiply(task, add_pairs); }
 
 void round_row(const float* x, int64_t k, float* out) {
   for (int64_t i = 0; i < k; ++i) out[i] = bf16_to_f32(f32_to_bf16(x[i]));
@@ -47,6 +70,8 @@ void pair_panel(const float* panel, int64_t k, uint16_t* out) {
 }
 
 }  // namespace
+
+void gemm_bf16_on_tiles(const GemmTask& task) { multiply(task, add_on_tiles); }
 
 void fill_gemm_bf16(KernelTable& table) {
   table.gemm_bf16 = gemm_bf16;

@@ -1,0 +1,13 @@
+// The tier of CPUs that multiply tiles (AMX): the products of bf16 and of bytes, all else is the tiers' before it.
+#define FOVEA_TIER amx
+#include "kernels/vector/fill.h"
+
+namespace fovea::amx {
+
+void fill(KernelTable& table) {
+  table.tier = "amx";
+  fill_gemm_bf16(table);
+  fill_gemm_int8(table);
+}
+
+}  // namespace fovea::amx
