@@ -16,7 +16,7 @@ constexpr int64_t kPanel = 16;
 constexpr int64_t kPanelBytes = kPanel * 4;  // of one k of f32
 
 // What one gemm call may cover, so that its scratch has a fixed size.
-constexpr int64_t kGemmRows = 192;
+constexpr int64_t kGemmRows = 384;
 constexpr int64_t kGemmColumns = 16 * kPanel;
 constexpr int64_t kGemmDepth = 512;  // k of one pass: a strip of x and a few panels then stay in cache
 constexpr int64_t kGemmScratch = kGemmRows * kGemmColumns;  // floats
@@ -64,6 +64,7 @@ constexpr int kActivations = 5;
 
 struct KernelTable {
   const char* tier;
+  int64_t gemm_rows;  // of a large product that a call should take, <= kGemmRows: its sums then stay in a cache
 
   // f32 rows; weights of f16 are widened, which is exact.
   void (*gemm_f32)(const GemmTask& task);
@@ -72,9 +73,10 @@ struct KernelTable {
   // floats below the least normal one, read or made, are zero: what the instruction VDPBF16PS does. On tiles, with
   // TDPBF16PS: of every 32 k, the even ones are a chain from zero, the odd ones another, and the sum of both is added.
   void (*gemm_bf16)(const GemmTask& task);
-  // x (k) -> out (k, or k + 1 if k is odd): rounded to the nearest bf16, ties to even, in the form that gemm_bf16 of
-  // the same tier reads. out may be x.
+  // x (k) -> out (bf16_per_float in the place of a float, an even number of them): rounded to the nearest bf16, ties to
+  // even, in the form that gemm_bf16 of the same tier reads. out may be x.
   void (*round_bf16)(const float* x, int64_t k, float* out);
+  int64_t bf16_per_float;  // 1 or 2
   // A panel [k][16] of f32 -> [ceil(k / 2)][16][2] of bf16, rounded likewise, zero padded.
   void (*pair_bf16)(const float* panel, int64_t k, uint16_t* out);
   // 8-bit rows by 8-bit and 4-bit weights. Sums of products are exact integers; what follows is

@@ -21,19 +21,26 @@ struct Blocks {
   int64_t down;    // blocks of rows
 };
 
-Blocks cut(int64_t m, int64_t n, int threads, int64_t most_panels) {
+Blocks cut(int64_t m, int64_t n, int threads, int64_t most_rows, int64_t most_panels) {
   constexpr int64_t kAbreast = 4;  // panels that a kernel likes to take together
   const int64_t n_panels = ceil_divide(n, kPanel);
   Blocks blocks{};
-  blocks.down = ceil_divide(m, kGemmRows);
+  blocks.down = ceil_divide(m, most_rows);
   // Whole strips of 12 rows, which is what every tier packs.
-  blocks.rows = std::min(kGemmRows, ceil_divide(ceil_divide(m, blocks.down), 12) * 12);
+  blocks.rows = std::min(most_rows, ceil_divide(ceil_divide(m, blocks.down), 12) * 12);
   blocks.down = ceil_divide(m, blocks.rows);
   // Four blocks per thread even out the end; one thread has nothing to even out.
   const int64_t wanted = threads == 1 ? n_panels : ceil_divide(n_panels * blocks.down, 4 * threads);
   blocks.panels = std::clamp(ceil_divide(wanted, kAbreast) * kAbreast, int64_t{1}, most_panels);
   blocks.across = ceil_divide(n_panels, blocks.panels);
   return blocks;
+}
+
+// From rounded row to rounded row: an odd number of cache lines, so that a column of many rows does not want one place
+// of a cache.
+int64_t odd_lines(int64_t floats) {
+  constexpr auto kLine = static_cast<int64_t>(kAlignment / sizeof(float));
+  return (ceil_divide(floats, kLine) | 1) * kLine;
 }
 
 // Of rounded rows at a time: they should stay in the last caches.
@@ -129,7 +136,7 @@ void CpuOps::product(const char* op, const Tensor& x, const PackedMatrix& packed
 
 // The rows x (m, k) become those of `task`, rounded.
 void CpuOps::to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task) {
-  const int64_t m = x.rows(), groups = w.groups(), words = groups * kGroupWords;
+  const int64_t m = x.rows(), groups = w.groups(), words = odd_lines(groups * kGroupWords);
   auto* bytes = reinterpret_cast<int8_t*>(scratch(Scratch::kRounded, m * (words + groups + 1)));
   auto* sums = reinterpret_cast<int32_t*>(bytes + m * words * kWordBytes);
   auto* scales = reinterpret_cast<float*>(sums + m * groups);
@@ -147,7 +154,7 @@ void CpuOps::to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task) {
 }
 
 void CpuOps::to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task) {
-  const int64_t stride = w.depth();
+  const int64_t stride = odd_lines(w.depth() / kernels_.bf16_per_float);
   float* rounded = scratch(Scratch::kRounded, x.rows() * stride);
   for_rows(x.rows(), w.inputs(), [&](int64_t row, int64_t end) {
     for (; row < end; ++row)
@@ -163,7 +170,7 @@ void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w, Then then) {
   const bool gated = w.kind() == Outputs::kGated;
   const int64_t columns = gated ? w.n_panels() * kPanel : whole.n;
   const int threads = whole.m * columns * w.inputs() < kWorthSharing ? 1 : pool_.threads();
-  const Blocks blocks = cut(whole.m, columns, threads, kGemmColumns / kPanel);
+  const Blocks blocks = cut(whole.m, columns, threads, kernels_.gemm_rows, kGemmColumns / kPanel);
   const auto block = [&](int64_t index) {
     const int64_t row = index % blocks.down * blocks.rows, panel = index / blocks.down * blocks.panels;
     const int64_t column = panel * kPanel;

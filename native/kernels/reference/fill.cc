@@ -4,6 +4,7 @@ namespace fovea::reference {
 
 void fill(KernelTable& table) {
   table.tier = "scalar";
+  table.gemm_rows = 192;
   fill_gemm(table);
   fill_gemm_bf16(table);
   fill_gemm_int8(table);

@@ -76,6 +76,7 @@ void gemm_bf16_on_tiles(const GemmTask& task) { multiply(task, add_on_tiles); }
 void fill_gemm_bf16(KernelTable& table) {
   table.gemm_bf16 = gemm_bf16;
   table.round_bf16 = round_row;
+  table.bf16_per_float = 1;
   table.pair_bf16 = pair_panel;
 }
 

@@ -11,10 +11,7 @@
 namespace fovea::FOVEA_TIER {
 namespace {
 
-#ifndef FOVEA_PASS_STEPS
-#define FOVEA_PASS_STEPS 8
-#endif
-constexpr int64_t kPassSteps = FOVEA_PASS_STEPS;             // tiles of k in one pass
+constexpr int64_t kPassSteps = 12;                    // tiles of k in one pass
 constexpr int64_t kTileFloats = kTileSide * kTileSide;
 
 // Rows are cut into tiles of one height, so that tiles are configured once. The last one begins before the one above it
@@ -50,6 +47,7 @@ struct Tails {
 };
 
 // A Product says how tiles multiply and what becomes of the sums:
+//   kSumsAreNumbers                     but for what is added to them
 //   add<sums>()                         sums += rows * weights
 //   finish(tile, row, sums)             the numbers that 16 sums stand for
 template <typename Product>
@@ -62,7 +60,8 @@ class TileWalk {
   void run() {
     const TileConfig config(rows_.height);
     const int64_t whole = task_.k / kTileSide, strips = ceil_divide(rows_.count, kMostSums);
-    const int64_t passes = strips * n_panels_ > 1 && whole > 0 ? ceil_divide(whole, kPassSteps) : 1;
+    // Nothing goes by twice for a single strip.
+    const int64_t passes = strips > 1 && whole > 0 ? ceil_divide(whole, kPassSteps) : 1;
     const int64_t steps = ceil_divide(whole, passes);
     if (task_.mode == GemmMode::kResume) rest_out();
     for (int64_t pass = 0; pass < passes; ++pass) {
@@ -102,10 +101,10 @@ class TileWalk {
       rows[i] = static_cast<const std::byte*>(task_.x) + rows_.begin(tile + i) * stride + begin * kTileRowBytes;
       tails[i] = tails_.rows + rows_.begin(tile + i) * kTileRowBytes;
     }
+    // Sums that are what is wanted.
+    const bool is_out = Product::kSumsAreNumbers && task_.mode == GemmMode::kStore && task_.bias == nullptr;
     alignas(64) float finished[kTiles * kTileFloats];
     for (int64_t panel = 0; panel < n_panels_; ++panel) {
-      float* sums = is_last ? finished : rest(tile, panel);
-      const int64_t next = is_last ? kTileFloats : n_panels_ * kTileFloats;
       if (begin > 0 || task_.mode == GemmMode::kResume) {
         each_sum<kTiles>([&]<int kTile> { load_tile<kTile>(rest(tile + kTile, panel), kTileRowBytes); });
       } else {
@@ -115,8 +114,17 @@ class TileWalk {
           static_cast<const std::byte*>(task_.panels) + panel * task_.panel_stride + begin * kTileBytes;
       for (int64_t k = 0; k < end - begin; ++k) add_step(rows, stride, k * kTileRowBytes, weights + k * kTileBytes);
       if (is_last && has_tail()) add_step(tails, kTileRowBytes, 0, tails_.panels + panel * kTileBytes);
-      each_sum<kTiles>([&]<int kTile> { store_tile<kTile>(sums + kTile * next, kTileRowBytes); });
-      if (is_last) write_out<kTiles>(finished, tile, panel);
+      if (!is_last) {
+        each_sum<kTiles>([&]<int kTile> { store_tile<kTile>(rest(tile + kTile, panel), kTileRowBytes); });
+      } else if (is_out && task_.n - panel * kPanel >= kPanel) {
+        const int64_t out_stride = task_.out_stride * static_cast<int64_t>(sizeof(float));
+        each_sum<kTiles>([&]<int kTile> {
+          store_tile<kTile>(task_.out + rows_.begin(tile + kTile) * task_.out_stride + panel * kPanel, out_stride);
+        });
+      } else {
+        each_sum<kTiles>([&]<int kTile> { store_tile<kTile>(finished + kTile * kTileFloats, kTileRowBytes); });
+        write_out<kTiles>(finished, tile, panel);
+      }
     }
   }
 

@@ -6,6 +6,7 @@ namespace fovea::amx {
 
 void fill(KernelTable& table) {
   table.tier = "amx";
+  table.gemm_rows = kGemmRows;
   fill_gemm_bf16(table);
   fill_gemm_int8(table);
 }

@@ -8,6 +8,7 @@ namespace fovea::amx {
 namespace {
 
 struct Bf16Product {
+  static constexpr bool kSumsAreNumbers = true;
   template <int kSums>
   static FOVEA_INLINE void add() {
     add_bf16_products<kSums>();

@@ -57,6 +57,7 @@ void fill(KernelTable& table) {
   table.tier = "avx512bf16";
   table.gemm_bf16 = gemm_bf16;
   table.round_bf16 = round_row;
+  table.bf16_per_float = 2;
 }
 
 }  // namespace fovea::avx512bf16

@@ -7,6 +7,7 @@ namespace fovea::amx {
 namespace {
 
 struct Int8Product {
+  static constexpr bool kSumsAreNumbers = false;
   template <int kSums>
   static FOVEA_INLINE void add() {
     add_byte_products<kSums>();
