@@ -208,6 +208,7 @@
     "amx_sources": [
       "native/kernels/x86/fill_amx.cc",
       "native/kernels/x86/gemm_bf16_amx.cc",
+      "native/kernels/x86/gemm_int4_amx.cc",
       "native/kernels/x86/gemm_int8_amx.cc"
     ],
     "amx_flags": [

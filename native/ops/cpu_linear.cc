@@ -115,32 +115,41 @@ void CpuOps::product(const char* op, const Tensor& x, const PackedMatrix& packed
   whole.out_stride = out.row_stride;
   whole.mode = mode;
   if (w->dtype() == DType::kF32 || w->dtype() == DType::kF16) {
-    multiply(whole, *w, then);
+    multiply(whole, *w, then, pool_.threads());
     return;
   }
-  // Rows are rounded to what multiplies such weights, so many at a time that they stay in a cache.
-  const int64_t most = std::max(kGemmRows, kRoundedFloats / w->depth());
-  for (int64_t begin = 0; begin < m; begin += most) {
-    const Tensor rows = x.slice(begin, std::min(most, m - begin));
+  // Rows are rounded to what multiplies such weights.
+  const auto multiply_rounded = [&](int64_t begin, int64_t end, int threads) {
+    const Tensor rows = x.slice(begin, end - begin);
     GemmTask part = whole;
     part.m = rows.rows();
     part.out += begin * out.row_stride;
     if (w->of_bytes()) {
-      to_bytes(rows, *w, part);
+      to_bytes(rows, *w, part, threads);
     } else {
-      to_bf16(rows, *w, part);
+      to_bf16(rows, *w, part, threads);
     }
-    multiply(part, *w, then);
+    multiply(part, *w, then, threads);
+  };
+  // Of many rows a thread rounds what it multiplies, so that it finds them in its own cache. Of few, whose weights should
+  // not be read once for each thread, all threads round some.
+  const int threads = pool_.threads();
+  const int64_t rounds = ceil_divide(m, kernels_.gemm_rows * threads), pieces = rounds * threads;
+  if (threads > 1 && rounds > 1) {
+    pool_.parallel_for(pieces, [&](int64_t i) { multiply_rounded(m * i / pieces, m * (i + 1) / pieces, 1); });
+    return;
   }
+  const int64_t most = std::max(kGemmRows, kRoundedFloats / w->depth());  // they should stay in the last caches
+  for (int64_t begin = 0; begin < m; begin += most) multiply_rounded(begin, std::min(m, begin + most), threads);
 }
 
 // The rows x (m, k) become those of `task`, rounded.
-void CpuOps::to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task) {
+void CpuOps::to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task, int threads) {
   const int64_t m = x.rows(), groups = w.groups(), words = odd_lines(groups * kGroupWords);
   auto* bytes = reinterpret_cast<int8_t*>(scratch(Scratch::kRounded, m * (words + groups + 1)));
   auto* sums = reinterpret_cast<int32_t*>(bytes + m * words * kWordBytes);
   auto* scales = reinterpret_cast<float*>(sums + m * groups);
-  for_rows(m, w.inputs(), [&](int64_t row, int64_t end) {
+  for_rows(m, w.inputs(), threads, [&](int64_t row, int64_t end) {
     for (; row < end; ++row)
       scales[row] = kernels_.quantise_row(x.as<float>() + row * x.row_stride, w.inputs(),
                                           bytes + row * words * kWordBytes, sums + row * groups);
@@ -153,10 +162,10 @@ void CpuOps::to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task) {
   task.w_scales = w.scales();
 }
 
-void CpuOps::to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task) {
+void CpuOps::to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task, int threads) {
   const int64_t stride = odd_lines(w.depth() / kernels_.bf16_per_float);
   float* rounded = scratch(Scratch::kRounded, x.rows() * stride);
-  for_rows(x.rows(), w.inputs(), [&](int64_t row, int64_t end) {
+  for_rows(x.rows(), w.inputs(), threads, [&](int64_t row, int64_t end) {
     for (; row < end; ++row)
       kernels_.round_bf16(x.as<float>() + row * x.row_stride, w.inputs(), rounded + row * stride);
   });
@@ -165,11 +174,11 @@ void CpuOps::to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task) {
 }
 
 // `whole` but for its panels and scratch; any m and n, which is the width of out.
-void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w, Then then) {
+void CpuOps::multiply(const GemmTask& whole, const PackedPanels& w, Then then, int most_threads) {
   const auto kernel = kernel_of(kernels_, w.dtype());
   const bool gated = w.kind() == Outputs::kGated;
   const int64_t columns = gated ? w.n_panels() * kPanel : whole.n;
-  const int threads = whole.m * columns * w.inputs() < kWorthSharing ? 1 : pool_.threads();
+  const int threads = whole.m * columns * w.inputs() < kWorthSharing ? 1 : most_threads;
   const Blocks blocks = cut(whole.m, columns, threads, kernels_.gemm_rows, kGemmColumns / kPanel);
   const auto block = [&](int64_t index) {
     const int64_t row = index % blocks.down * blocks.rows, panel = index / blocks.down * blocks.panels;

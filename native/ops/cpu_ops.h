@@ -64,15 +64,21 @@ class CpuOps final : public Ops {
   using Then = std::optional<Activation>;  // what is done with products
   void product(const char* op, const Tensor& x, const PackedMatrix& packed, const Tensor& bias, const Tensor& out,
                Outputs outputs, GemmMode mode, Then then);
-  void multiply(const GemmTask& whole, const PackedPanels& w, Then then);
-  void to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task);
-  void to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task);
+  void multiply(const GemmTask& whole, const PackedPanels& w, Then then, int most_threads);
+  void to_bytes(const Tensor& x, const PackedPanels& w, GemmTask& task, int threads);
+  void to_bf16(const Tensor& x, const PackedPanels& w, GemmTask& task, int threads);
   void attend_long(const Tensor& q, const AttentionSegment& segment, ScoreRule rule, const Tensor& out);
   void attend_in_bf16(const Tensor& q, std::span<const AttentionSegment> segments, float scale, const Tensor& out);
 
   // Calls fn(begin, end) for pieces of [0, rows); cost is that of one row, in elements read or written.
   template <typename F>
   void for_rows(int64_t rows, int64_t cost, F&& fn) {
+    for_rows(rows, cost, pool_.threads(), fn);
+  }
+  // The same with so many threads.
+  template <typename F>
+  void for_rows(int64_t rows, int64_t cost, int threads, F&& fn) {
+    if (threads == 1) return fn(0, rows);
     constexpr int64_t kPiece = 16384;  // elements: some microseconds, well above the cost of handing it over
     const int64_t most = rows / (cost > 0 ? (kPiece + cost - 1) / cost : rows + 1);
     const int64_t pieces = most < 1 ? 1 : most < 4 * pool_.threads() ? most : 4 * pool_.threads();

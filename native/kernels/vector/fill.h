@@ -8,6 +8,8 @@ namespace fovea::FOVEA_TIER {
 void fill_gemm(KernelTable& table);
 void fill_gemm_bf16(KernelTable& table);
 void fill_gemm_int8(KernelTable& table);
+void fill_gemm_int4(KernelTable& table);
+void gemm_int4(const GemmTask& task);
 void fill_quantise(KernelTable& table);
 void fill_dot(KernelTable& table);
 void fill_pack(KernelTable& table);

@@ -3,8 +3,6 @@
 // rest in the scratch of the task, tile after tile.
 #pragma once
 
-#include <cstring>
-
 #include "kernels/vector/gemm_walk.h"
 #include "kernels/x86/amx_tiles.h"
 
@@ -34,13 +32,13 @@ struct Tails {
   void fill(const GemmTask& task) {
     const int64_t begin = task.k / kTileSide * kTileSide, n_panels = ceil_divide(task.n, kPanel);
     const auto words = static_cast<size_t>(task.k - begin);
-    std::memset(rows, 0, static_cast<size_t>(task.m * kTileRowBytes));
-    std::memset(panels, 0, static_cast<size_t>(n_panels * kTileBytes));
+    __builtin_memset(rows, 0, static_cast<size_t>(task.m * kTileRowBytes));
+    __builtin_memset(panels, 0, static_cast<size_t>(n_panels * kTileBytes));
     for (int64_t row = 0; row < task.m; ++row)
-      std::memcpy(rows + row * kTileRowBytes, static_cast<const float*>(task.x) + row * task.x_stride + begin,
+      __builtin_memcpy(rows + row * kTileRowBytes, static_cast<const float*>(task.x) + row * task.x_stride + begin,
                   words * sizeof(float));
     for (int64_t panel = 0; panel < n_panels; ++panel)
-      std::memcpy(panels + panel * kTileBytes,
+      __builtin_memcpy(panels + panel * kTileBytes,
                   static_cast<const std::byte*>(task.panels) + panel * task.panel_stride + begin * kTileRowBytes,
                   words * kTileRowBytes);
   }

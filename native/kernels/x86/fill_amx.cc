@@ -9,6 +9,7 @@ void fill(KernelTable& table) {
   table.gemm_rows = kGemmRows;
   fill_gemm_bf16(table);
   fill_gemm_int8(table);
+  fill_gemm_int4(table);
 }
 
 }  // namespace fovea::amx
