@@ -15,9 +15,9 @@ constexpr int64_t kTileSide = 16;
 constexpr int64_t kTileRowBytes = 64;
 constexpr int64_t kTileBytes = kTileSide * kTileRowBytes;
 
-// Sums in tiles 0 to 2. Five of the eight registers, because two threads that share a core share what these are renamed
-// to: with all eight in use, products and loads of a thread no longer overlap, and take twice as long.
-constexpr int kMostSums = 3, kRowsTile = 3, kWeightsTile = 4;
+// Four of the eight registers, because threads that share a core share what registers are renamed to: with all eight in
+// use, loads and products of a thread no longer overlap once the other uses tiles too, and take twice as long.
+constexpr int kMostSums = 2, kRowsTile = 2, kWeightsTile = 3;  // sums: tiles 0 and 1
 
 // Tiles of sums and of rows are this tall while one of these lives; then none are in use, so that a switch of threads
 // need not save them.

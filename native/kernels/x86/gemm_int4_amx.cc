@@ -54,7 +54,6 @@ void add_groups(const GemmTask& task, const std::byte* rows, const int32_t* x_su
   for (int64_t first = 0; first < count; first += kMostSums) {
     multiply.template operator()<0>(first);
     if (first + 1 < count) multiply.template operator()<1>(first + 1);
-    if (first + 2 < count) multiply.template operator()<2>(first + 2);
     for (int64_t g = first; g < count && g < first + kMostSums; ++g) {
       const Vec scale = load(bytes.scales + g * kPanel), minimum = load(bytes.minima + g * kPanel);
 #pragma GCC unroll 16
