@@ -39,30 +39,41 @@ struct Bytes {
   }
 };
 
-// The chains of one tile of rows and one panel over `count` groups. sums: of a row's groups, x_sums_stride apart.
-void add_groups(const GemmTask& task, const std::byte* rows, const int32_t* x_sums, int64_t height, const Bytes& bytes,
-                int64_t count, Vec (&chain)[kTileSide]) {
-  alignas(64) int32_t sums[kMostSums][kTileSide * kPanel];
-  const int64_t stride = task.x_stride * static_cast<int64_t>(sizeof(float));
+// What x_sums says of some groups, as floats, tile after tile; zero for rows that a tile does not have.
+struct RowSums {
+  alignas(64) float of[kGemmRows / kTileSide][kTileSide][kPassGroups];
+
+  void take(const GemmTask& task, const RowTiles& tiles, int64_t begin, int64_t count) {
+    __builtin_memset(of, 0, sizeof of);
+    for (int64_t tile = 0; tile < tiles.count; ++tile)
+      for (int64_t row = 0; row < tiles.height; ++row) {
+        const int32_t* sums = task.x_sums + (tiles.begin(tile) + row) * task.x_sums_stride + begin;
+        for (int64_t g = 0; g < count; ++g) of[tile][row][g] = static_cast<float>(sums[g]);
+      }
+  }
+};
+
+// The chains of one tile of rows and one panel over `count` groups. rows: of x, from the first group on.
+FOVEA_INLINE void add_groups(const std::byte* rows, int64_t stride, const float (&row_sums)[kTileSide][kPassGroups],
+                             const Bytes& bytes, int64_t count, Vec (&chain)[kTileSide]) {
+  alignas(64) int32_t sums[kPassGroups][kTileSide * kPanel];
   const auto multiply = [&]<int kTile>(int64_t g) {
     load_tile<kWeightsTile>(bytes.weights + g * kTileBytes, kTileRowBytes);
     load_tile<kRowsTile>(rows + g * kTileRowBytes, stride);
     zero_tile<kTile>();
     add_byte_products<kTile>();
-    store_tile<kTile>(sums[kTile], kTileRowBytes);
+    store_tile<kTile>(sums[g], kTileRowBytes);
   };
-  for (int64_t first = 0; first < count; first += kMostSums) {
-    multiply.template operator()<0>(first);
-    if (first + 1 < count) multiply.template operator()<1>(first + 1);
-    for (int64_t g = first; g < count && g < first + kMostSums; ++g) {
-      const Vec scale = load(bytes.scales + g * kPanel), minimum = load(bytes.minima + g * kPanel);
+  for (int64_t g = 0; g < count; g += 2) {
+    multiply.template operator()<0>(g);
+    if (g + 1 < count) multiply.template operator()<1>(g + 1);
+  }
+  for (int64_t g = 0; g < count; ++g) {
+    const Vec scale = load(bytes.scales + g * kPanel), minimum = load(bytes.minima + g * kPanel);
 #pragma GCC unroll 16
-      for (int64_t row = 0; row < kTileSide; ++row) {
-        const int64_t there = row < height ? row : height - 1;  // what is beyond is not written
-        chain[row] = fma(scale, to_floats(load_ints(sums[g - first] + there * kPanel)), chain[row]);
-        const Ints x_sum{_mm512_set1_epi32(x_sums[there * task.x_sums_stride + g])};
-        chain[row] = fma(minimum, to_floats(x_sum), chain[row]);
-      }
+    for (int64_t row = 0; row < kTileSide; ++row) {
+      chain[row] = fma(scale, to_floats(load_ints(sums[g] + row * kPanel)), chain[row]);
+      chain[row] = fma(minimum, splat(row_sums[row][g]), chain[row]);
     }
   }
 }
@@ -76,11 +87,14 @@ void gemm_int4(const GemmTask& task) {
   }
   const RowTiles tiles(task.m);
   const TileConfig config(tiles.height);
+  const int64_t stride = task.x_stride * static_cast<int64_t>(sizeof(float));
   const int64_t groups = task.k / kGroupWords, n_panels = ceil_divide(task.n, kPanel);
   Bytes bytes;
+  RowSums row_sums;
   for (int64_t begin = 0; begin < groups; begin += kPassGroups) {
     const int64_t count = groups - begin < kPassGroups ? groups - begin : kPassGroups;
     const bool is_last = begin + count == groups;
+    row_sums.take(task, tiles, begin, count);
     for (int64_t panel = 0; panel < n_panels; ++panel) {
       bytes.unpack(static_cast<const std::byte*>(task.panels) + panel * task.panel_stride + begin * kInt4GroupBytes,
                    count);
@@ -93,8 +107,8 @@ void gemm_int4(const GemmTask& task) {
         float* rest = task.scratch + (tile * n_panels + panel) * kTileFloats;
         Vec chain[kTileSide];
         for (int64_t row = 0; row < kTileSide; ++row) chain[row] = begin > 0 ? load(rest + row * kPanel) : zero();
-        add_groups(task, static_cast<const std::byte*>(task.x) + (t.row * task.x_stride + begin * kGroupWords) * 4,
-                   task.x_sums + t.row * task.x_sums_stride + begin, tiles.height, bytes, count, chain);
+        add_groups(static_cast<const std::byte*>(task.x) + t.row * stride + begin * kTileRowBytes, stride,
+                   row_sums.of[tile], bytes, count, chain);
         for (int64_t row = is_last ? tiles.repeated(tile) : 0; row < (is_last ? tiles.height : kTileSide); ++row) {
           if (is_last) {
             write_out(t, static_cast<int>(row), 0, chain[row] * splat(task.x_scales[t.row + row]));
