@@ -9,12 +9,15 @@ void fill_gemm(KernelTable& table);
 void fill_gemm_bf16(KernelTable& table);
 void fill_gemm_int8(KernelTable& table);
 void fill_gemm_int4(KernelTable& table);
-void gemm_int4(const GemmTask& task);
 void fill_quantise(KernelTable& table);
 void fill_dot(KernelTable& table);
 void fill_pack(KernelTable& table);
 void fill_softmax(KernelTable& table);
 void fill_norm(KernelTable& table);
 void fill_elementwise(KernelTable& table);
+
+// What fill_gemm_int8 fills in.
+void gemm_int8(const GemmTask& task);
+void gemm_int4(const GemmTask& task);
 
 }  // namespace fovea::FOVEA_TIER

@@ -124,10 +124,11 @@ struct Int4Product {
 
 }  // namespace
 
+void gemm_int8(const GemmTask& task) { walk<Int8Product>(task); }
 void gemm_int4(const GemmTask& task) { walk<Int4Product>(task); }
 
 void fill_gemm_int8(KernelTable& table) {
-  table.gemm_int8 = walk<Int8Product>;
+  table.gemm_int8 = gemm_int8;
   table.gemm_int4 = gemm_int4;
 }
 

@@ -15,6 +15,9 @@ constexpr int64_t kTileSide = 16;
 constexpr int64_t kTileRowBytes = 64;
 constexpr int64_t kTileBytes = kTileSide * kTileRowBytes;
 
+// So many rows are multiplied faster in vectors: weights then come from memory, of which a tile waits for 16 lines.
+constexpr int64_t kFewRows = 4;
+
 // Four of the eight registers, because threads that share a core share what registers are renamed to: with all eight in
 // use, loads and products of a thread no longer overlap once the other uses tiles too, and take twice as long.
 constexpr int kMostSums = 2, kRowsTile = 2, kWeightsTile = 3;  // sums: tiles 0 and 1

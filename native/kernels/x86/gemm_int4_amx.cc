@@ -15,7 +15,6 @@ namespace {
 
 static_assert(kGroup == kTileRowBytes);
 
-constexpr int64_t kFewRows = 4;     // so many are multiplied faster in vectors
 constexpr int64_t kPassGroups = 12;  // their bytes stay in the first cache
 
 // Some groups of one panel.

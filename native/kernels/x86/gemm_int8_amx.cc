@@ -1,7 +1,12 @@
 // 8-bit rows by 8-bit weights on tiles.
 #define FOVEA_TIER amx
 #include "kernels/lanes/avx512.h"
+#include "kernels/vector/fill.h"
 #include "kernels/x86/amx_walk.h"
+
+namespace fovea::avx512vnni {
+void gemm_int8(const GemmTask& task);
+}
 
 namespace fovea::amx {
 namespace {
@@ -18,9 +23,15 @@ struct Int8Product {
   }
 };
 
-void gemm_int8(const GemmTask& task) { TileWalk<Int8Product>(task).run(); }
-
 }  // namespace
+
+void gemm_int8(const GemmTask& task) {
+  if (task.m <= kFewRows) {
+    avx512vnni::gemm_int8(task);
+  } else {
+    TileWalk<Int8Product>(task).run();
+  }
+}
 
 void fill_gemm_int8(KernelTable& table) { table.gemm_int8 = gemm_int8; }
 
