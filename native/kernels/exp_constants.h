@@ -17,4 +17,12 @@ constexpr float kExpP2 = 4.166655615e-02f;
 constexpr float kExpP3 = 8.363203146e-03f;
 constexpr float kExpP4 = 1.392621314e-03f;
 
+// 2^x = 2^n * 2^r with n = round(x), |r| <= 1/2, and 2^r a polynomial with the least largest relative error, 7.5e-5:
+// enough for what is rounded to bf16, whose own is 2e-3.
+constexpr float kExp2Smallest = -126.0f;  // below, 0 is returned
+constexpr float kExp2P0 = 0.99992806f;
+constexpr float kExp2P1 = 0.69326097f;
+constexpr float kExp2P2 = 0.24261113f;
+constexpr float kExp2P3 = 0.05517167f;
+
 }  // namespace fovea

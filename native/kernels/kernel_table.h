@@ -103,6 +103,8 @@ struct KernelTable {
 
   // x[i] = exp(x[i] * scale - max over i of x[i] * scale); returns their sum. n >= 1.
   float (*softmax_numerator)(float* x, int64_t n, float scale);
+  // The same to within 1e-4 of each, and rounded as round_bf16 does; returns the sum before rounding. scale > 0.
+  float (*softmax_bf16)(float* x, int64_t n, float scale);
   // x[i] = cap * tanh(x[i] * scale / cap)
   void (*soft_cap)(float* x, int64_t n, float scale, float cap);
 
@@ -142,7 +144,7 @@ namespace avx512vnni {
 void fill(KernelTable& table);  // the products of 8-bit rows alone
 }
 namespace avx512bf16 {
-void fill(KernelTable& table);  // the products of bf16 rows alone
+void fill(KernelTable& table);  // the products of bf16 rows and what makes such
 }
 namespace amx {
 void fill(KernelTable& table);  // the products of bf16 rows and of 8-bit rows alone

@@ -68,8 +68,11 @@ void attend(const KernelTable& kernels, const Tensor& q, int64_t begin, int64_t 
   const float* bias = head.segment->key_bias.empty() ? nullptr : head.segment->key_bias.as<float>();
   for (int64_t row = 0; row < rows; ++row) {
     float* x = scores + row * stride;
-    x[stride - 1] = numerators(kernels, x, n_keys, scale, bias);
-    kernels.round_bf16(x, n_keys, x);
+    if (bias != nullptr) {
+      kernels.scale(x, scale, n_keys, x);
+      kernels.add(x, bias, n_keys);
+    }
+    x[stride - 1] = kernels.softmax_bf16(x, n_keys, bias == nullptr ? scale : 1.0f);
   }
 
   float* sums = head_of(out, begin, query_head);

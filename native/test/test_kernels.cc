@@ -214,6 +214,34 @@ TEST("softmax_numerator: tiers agree, and with double precision") {
   }
 }
 
+TEST("softmax_bf16: tiers agree, and with double precision") {
+  for (const int64_t n : kWidths) {
+    Guarded truth(1, n, 9, 1, 6.0f), x = truth;
+    const float sum = scalar().softmax_bf16(x.data(), n, 1.7f);
+    double largest = -INFINITY, total = 0;
+    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, truth.at(0, i) * 1.7);
+    for (int64_t i = 0; i < n; ++i) {
+      const double e = std::exp(truth.at(0, i) * 1.7 - largest);
+      total += e;
+      CHECK_NEAR(x.at(0, i), e, 5e-3 * e);
+    }
+    CHECK_NEAR(sum, total, 1e-4 * total);
+    if (n % 2 != 0) CHECK_EQ(x.data()[n], 0.0f);
+    each_tier([&](const KernelTable& tier) {
+      Guarded y = truth;
+      CHECK_EQ(tier.softmax_bf16(y.data(), n, 1.7f), sum);
+      const auto* pairs = reinterpret_cast<const uint16_t*>(y.data());
+      for (int64_t i = 0; i < n + n % 2; ++i)
+        CHECK_EQ(tier.bf16_per_float == 1 ? y.data()[i] : bf16_to_f32(pairs[i]), x.data()[i]);
+    });
+  }
+  for (const float far : {-1e30f, -INFINITY})
+    each_tier([&](const KernelTable& tier) {
+      std::vector<float> x = {0, far};
+      CHECK_EQ(tier.softmax_bf16(x.data(), 2, 1), scalar().softmax_bf16(std::vector<float>{0}.data(), 1, 1));
+    });
+}
+
 TEST("soft_cap: tiers agree, and with double precision") {
   for (const int64_t n : kWidths) {
     Guarded truth(1, n, 10, 0, 200.0f), x = truth;

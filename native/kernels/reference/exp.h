@@ -22,4 +22,12 @@ static inline float exp_f32(float x) {
   return x < kExpSmallest ? 0.0f : e_r * two_n;
 }
 
+// About 2^x, for x <= 0.
+static inline float short_exp2(float x) {
+  const float shifted = x + kRoundMagic, r = x - (shifted - kRoundMagic);
+  const float p = std::fma(std::fma(std::fma(kExp2P3, r, kExp2P2), r, kExp2P1), r, kExp2P0);
+  const float two_n = float_of_bits((bits_of_float(shifted) << 23) + 0x3f800000u);
+  return x < kExp2Smallest ? 0.0f : p * two_n;
+}
+
 }  // namespace fovea::reference

@@ -19,5 +19,12 @@ FOVEA_INLINE Vec exp(Vec x) {
   return zero_where_less(x, splat(kExpSmallest), e_r * power_of_two(shifted));
 }
 
+// About 2^x, for x <= 0.
+FOVEA_INLINE Vec short_exp2(Vec x) {
+  const Vec shifted = x + splat(kRoundMagic), r = x - (shifted - splat(kRoundMagic));
+  const Vec p = fma(fma(fma(splat(kExp2P3), r, splat(kExp2P2)), r, splat(kExp2P1)), r, splat(kExp2P0));
+  return zero_where_less(x, splat(kExp2Smallest), p * power_of_two(shifted));
+}
+
 }  // namespace
 }  // namespace fovea::FOVEA_TIER

@@ -3,6 +3,7 @@
 
 #include "kernels/vector/exp_vec.h"
 #include "kernels/vector/fill.h"
+#include "kernels/vector/softmax_bf16_body.h"
 
 namespace fovea::FOVEA_TIER {
 namespace {
@@ -44,6 +45,7 @@ void soft_cap(float* x, int64_t n, float scale, float cap) {
 
 void fill_softmax(KernelTable& table) {
   table.softmax_numerator = softmax_numerator;
+  table.softmax_bf16 = softmax_bf16<RoundedFloats>;
   table.soft_cap = soft_cap;
 }
 

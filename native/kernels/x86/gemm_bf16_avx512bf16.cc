@@ -1,8 +1,9 @@
-// The tier of AVX-512 CPUs that multiply bf16: the products of bf16 rows, all else is the tiers' before it. A row is
+// The tier of AVX-512 CPUs that multiply bf16: the products of bf16 rows and what makes such, all else is the tiers' before it. A row is
 // pairs of bf16 here, each as wide as a float.
 #define FOVEA_TIER avx512bf16
 #include "kernels/lanes/avx512.h"
 #include "kernels/vector/gemm_walk.h"
+#include "kernels/vector/softmax_bf16_body.h"
 
 namespace fovea::avx512bf16 {
 namespace {
@@ -51,6 +52,13 @@ void round_row(const float* x, int64_t k, float* out) {
   }
 }
 
+// Pairs of bf16.
+struct RoundedPairs {
+  static FOVEA_INLINE void put(float* x, int64_t i, Vec low, Vec high, int64_t count) {
+    store_upto(x + i / 2, {(__m512)_mm512_cvtne2ps_pbh(high.v, low.v)}, (count + 1) / 2);
+  }
+};
+
 }  // namespace
 
 void fill(KernelTable& table) {
@@ -58,6 +66,7 @@ void fill(KernelTable& table) {
   table.gemm_bf16 = gemm_bf16;
   table.round_bf16 = round_row;
   table.bf16_per_float = 2;
+  table.softmax_bf16 = softmax_bf16<RoundedPairs>;
 }
 
 }  // namespace fovea::avx512bf16
