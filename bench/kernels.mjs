@@ -46,5 +46,7 @@ function compare(python, rounds) {
     console.log(`| ${name} | ${median(ours).toFixed(0)} | ${median(theirs).toFixed(0)} | ${ratio.toFixed(2)} |`);
   }
   for (const [dtype, all] of Object.entries(ratios))
-    console.log(`\n${dtype}: ${Math.exp(all.reduce((sum, x) => sum + Math.log(x), 0) / all.length).toFixed(2)} of PyTorch's rate`);
+    console.log(
+      `\n${dtype}: ${Math.exp(all.reduce((sum, x) => sum + Math.log(x), 0) / all.length).toFixed(2)} of PyTorch's rate`,
+    );
 }

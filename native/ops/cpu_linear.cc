@@ -131,8 +131,8 @@ void CpuOps::product(const char* op, const Tensor& x, const PackedMatrix& packed
     }
     multiply(part, *w, then, threads);
   };
-  // Of many rows a thread rounds what it multiplies, so that it finds them in its own cache. Of few, whose weights should
-  // not be read once for each thread, all threads round some.
+  // Of many rows a thread rounds what it multiplies, so that it finds them in its own cache. Of few, whose weights
+  // should not be read once for each thread, all threads round some.
   const int threads = pool_.threads();
   const int64_t rounds = ceil_divide(m, kernels_.gemm_rows * threads), pieces = rounds * threads;
   if (threads > 1 && rounds > 1) {

@@ -99,7 +99,9 @@ TEST("attention: the same bits whatever the threads and, but for tiles, the tier
   }
 }
 
-TEST("attention in bf16: of rounded numbers in double precision, the same bits whatever the threads and, but for tiles, the tier") {
+TEST(
+    "attention in bf16: of rounded numbers in double precision, the same bits on all threads and, but for tiles, "
+    "tiers") {
   const Heads odd{9, 33, 3, 1, 13};
   std::vector<Heads> cases(std::begin(kHeadCases), std::end(kHeadCases));
   cases.push_back(odd);

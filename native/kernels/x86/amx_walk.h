@@ -36,11 +36,11 @@ struct Tails {
     __builtin_memset(panels, 0, static_cast<size_t>(n_panels * kTileBytes));
     for (int64_t row = 0; row < task.m; ++row)
       __builtin_memcpy(rows + row * kTileRowBytes, static_cast<const float*>(task.x) + row * task.x_stride + begin,
-                  words * sizeof(float));
+                       words * sizeof(float));
     for (int64_t panel = 0; panel < n_panels; ++panel)
       __builtin_memcpy(panels + panel * kTileBytes,
-                  static_cast<const std::byte*>(task.panels) + panel * task.panel_stride + begin * kTileRowBytes,
-                  words * kTileRowBytes);
+                       static_cast<const std::byte*>(task.panels) + panel * task.panel_stride + begin * kTileRowBytes,
+                       words * kTileRowBytes);
   }
 };
 
@@ -153,8 +153,7 @@ class TileWalk {
     for (int i = 0; i < kTiles; ++i) {
       t.row = rows_.begin(tile + i);
       for (auto row = static_cast<int>(rows_.repeated(tile + i)); row < rows_.height; ++row)
-        fovea::FOVEA_TIER::write_out(t, row, 0,
-                                     Product::finish(t, row, sums + i * kTileFloats + row * kTileSide));
+        fovea::FOVEA_TIER::write_out(t, row, 0, Product::finish(t, row, sums + i * kTileFloats + row * kTileSide));
     }
   }
 

@@ -1,5 +1,6 @@
 // bf16 rows by bf16 weights on tiles. The instruction takes 32 k at a time: it adds the products of their even and of
-// their odd ones to a sum each, and both sums to the chain (see KernelTable::gemm_bf16). Few rows do the same in vectors.
+// their odd ones to a sum each, and both sums to the chain (see KernelTable::gemm_bf16). Few rows do the same in
+// vectors.
 #define FOVEA_TIER amx
 #include "kernels/lanes/avx512.h"
 #include "kernels/x86/amx_walk.h"

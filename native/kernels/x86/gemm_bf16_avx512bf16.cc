@@ -1,5 +1,5 @@
-// The tier of AVX-512 CPUs that multiply bf16: the products of bf16 rows and what makes such, all else is the tiers' before it. A row is
-// pairs of bf16 here, each as wide as a float.
+// The tier of AVX-512 CPUs that multiply bf16: the products of bf16 rows and what makes such, all else is the tiers'
+// before it. A row is pairs of bf16 here, each as wide as a float.
 #define FOVEA_TIER avx512bf16
 #include "kernels/lanes/avx512.h"
 #include "kernels/vector/gemm_walk.h"

@@ -1,6 +1,6 @@
 // 8-bit rows by 4-bit weights on tiles. Sums end with every group of k, which is what a tile holds, and go on as chains
-// of floats: so a product is a tile's, and what follows is done in vectors. The nibbles of a panel become bytes for some
-// groups at a time, once for all rows.
+// of floats: so a product is a tile's, and what follows is done in vectors. The nibbles of a panel become bytes for
+// some groups at a time, once for all rows.
 #define FOVEA_TIER amx
 #include "kernels/lanes/avx512.h"
 #include "kernels/vector/fill.h"
