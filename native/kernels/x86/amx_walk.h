@@ -9,7 +9,7 @@
 namespace fovea::FOVEA_TIER {
 namespace {
 
-constexpr int64_t kPassSteps = 8;  // tiles of k in one pass: two tiles of rows then take 16 KB
+constexpr int64_t kPassSteps = 12;  // tiles of k in one pass: two tiles of rows then take 24 KB
 constexpr int64_t kTileFloats = kTileSide * kTileSide;
 
 // Rows are cut into tiles of one height, so that tiles are configured once. The last one begins before the one above it
