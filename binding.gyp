@@ -38,7 +38,7 @@
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "conditions": [
         ["target_arch=='x64'", {"dependencies": ["fovea_avx2", "fovea_avx512", "fovea_avx512vnni", "fovea_avx512bf16", "fovea_amx"]}],
-        ["target_arch=='arm64'", {"sources": ["<@(neon_sources)"], "dependencies": ["fovea_neondot"]}]
+        ["target_arch=='arm64'", {"sources": ["<@(neon_sources)"], "dependencies": ["fovea_neondot", "fovea_neonbf16"]}]
       ]
     }
   ],
@@ -98,6 +98,13 @@
           "sources": ["<@(neondot_sources)"],
           "cflags_cc": ["<@(neondot_flags)"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(neondot_flags)"]}
+        },
+        {
+          "target_name": "fovea_neonbf16",
+          "type": "static_library",
+          "sources": ["<@(neonbf16_sources)"],
+          "cflags_cc": ["<@(neonbf16_flags)"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(neonbf16_flags)"]}
         }
       ]
     }]

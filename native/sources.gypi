@@ -250,6 +250,8 @@
     ],
     "neondot_sources": ["native/kernels/arm/gemm_int8_neondot.cc"],
     "neondot_flags": ["-march=armv8.2-a+dotprod"],
+    "neonbf16_sources": ["native/kernels/arm/gemm_bf16_neonbf16.cc"],
+    "neonbf16_flags": ["-march=armv8.2-a+bf16"],
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/addon_data.cc",

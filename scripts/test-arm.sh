@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The native tests built for 64-bit ARM and run on emulated CPUs with and without dot products of bytes.
+# The native tests built for 64-bit ARM and run on emulated CPUs with and without dot products of bytes and of bf16.
 # Needs Debian's g++-aarch64-linux-gnu and qemu-user-static. Arguments go to the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -17,6 +17,8 @@
 #include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace fovea {
@@ -91,8 +93,12 @@ CpuFeatures detect() {
   CpuFeatures f;
 #if defined(__linux__)
   f.dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  f.bf16 = (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
 #elif defined(__APPLE__)
   f.dotprod = true;  // since the first Mac that has no Intel CPU
+  int found = 0;
+  size_t bytes = sizeof found;
+  f.bf16 = sysctlbyname("hw.optional.arm.FEAT_BF16", &found, &bytes, nullptr, 0) == 0 && found != 0;
 #endif
   return f;
 }

@@ -20,7 +20,8 @@ struct CpuFeatures {
   bool avx512bf16 = false;
   bool amx_bf16 = false;
   bool amx_int8 = false;
-  bool dotprod = false;  // of ARM
+  bool dotprod = false;  // of ARM, and
+  bool bf16 = false;
 };
 
 const CpuFeatures& cpu_features();

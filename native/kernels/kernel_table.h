@@ -156,6 +156,9 @@ void fill(KernelTable& table);
 namespace neondot {
 void fill(KernelTable& table);  // the products of 8-bit rows alone
 }
+namespace neonbf16 {
+void fill(KernelTable& table);  // the products of bf16 rows and what makes such
+}
 #endif
 
 }  // namespace fovea

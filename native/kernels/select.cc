@@ -29,8 +29,10 @@ std::vector<Tier> tiers() {
   all.push_back({"avx512bf16", bf16, avx512bf16::fill});
   all.push_back({"amx", bf16 && cpu.amx_bf16 && cpu.amx_int8, amx::fill});
 #elif defined(__aarch64__)
+  const CpuFeatures& cpu = cpu_features();
   all.push_back({"neon", true, neon::fill});
-  all.push_back({"neondot", cpu_features().dotprod, neondot::fill});
+  all.push_back({"neondot", cpu.dotprod, neondot::fill});
+  all.push_back({"neonbf16", cpu.dotprod && cpu.bf16, neonbf16::fill});
 #endif
   return all;
 }

@@ -18,8 +18,9 @@ constexpr int64_t kTileBytes = kTileSide * kTileRowBytes;
 // So many rows are multiplied faster in vectors: weights then come from memory, of which a tile waits for 16 lines.
 constexpr int64_t kFewRows = 4;
 
-// Four of the eight registers, because threads that share a core share what registers are renamed to: with all eight in
-// use, loads and products of a thread no longer overlap once the other uses tiles too, and take twice as long.
+// Four of the eight registers. With all in use, loads and products were measured not to overlap while another thread of
+// the core uses tiles too (registers to rename to seem to be shared), and a product to take four times as long; with
+// four, less than twice.
 constexpr int kMostSums = 2, kRowsTile = 2, kWeightsTile = 3;  // sums: tiles 0 and 1
 
 // Tiles of sums and of rows are this tall while one of these lives; then none are in use, so that a switch of threads
