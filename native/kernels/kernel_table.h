@@ -2,9 +2,9 @@
 // compiled for an instruction set include this header, and must not bring a library template into their objects.
 //
 // Every entry does the same operations in the same order on every tier, so all tiers agree bit for bit (but for the
-// erf of GELU). The rules: a matrix product of floats is one chain of fused multiply-adds over ascending k (of bf16:
-// pair by pair); a sum over a row keeps 16 partial sums, element i in partial i % 16, and folds them in halves (see
-// reference/sum.h); a dot product of two rows keeps 8, in f64.
+// erf of GELU, and bf16 on tiles). The rules: a matrix product of floats is one chain of fused multiply-adds over
+// ascending k (of bf16: pair by pair); a sum over a row keeps 16 partial sums, element i in partial i % 16, and folds
+// them in halves (see reference/sum.h); a dot product of two rows keeps 8, in f64.
 #pragma once
 
 #include <cstdint>
