@@ -95,6 +95,45 @@ export const trueSizes = {
       joint.image_seq_len = 64;
     },
   },
+  "SmolVLM-2.2B": {
+    weights: here("test/golden/idefics3/smolvlm"),
+    files: here("test/golden/idefics3/smolvlm"),
+    sizes: [
+      [/connector/, { 48: 2048, 288: 9 * 1152 }],
+      [/text_model|lm_head/, { 278: 49155, 48: 2048, 16: 2048, 64: 8192 }],
+      [/vision_model/, { 32: 1152, 48: 4304, 36: 729, 5: 14 }],
+    ],
+    layers: [
+      [/text_model\.layers\.N\./, 24],
+      [/vision_model\.encoder\.layers\.N\./, 27],
+    ],
+    configure(config) {
+      config.scale_factor = 3;
+      Object.assign(config.text_config, {
+        hidden_size: 2048,
+        intermediate_size: 8192,
+        num_hidden_layers: 24,
+        num_attention_heads: 32,
+        num_key_value_heads: 32,
+        head_dim: 64,
+        vocab_size: 49155,
+        max_position_embeddings: 16384,
+      });
+      Object.assign(config.vision_config, {
+        hidden_size: 1152,
+        intermediate_size: 4304,
+        num_hidden_layers: 27,
+        num_attention_heads: 16,
+        image_size: 384,
+        patch_size: 14,
+      });
+    },
+    prepare(processor, joint) {
+      processor.max_image_size.longest_edge = 384;
+      processor.size.longest_edge = 1536;
+      joint.image_seq_len = 81;
+    },
+  },
   "Qwen2-VL-2B": {
     weights: here("test/golden/qwen_vl/qwen2_vl"),
     files: here("test/golden/qwen_vl/qwen2_vl"),
