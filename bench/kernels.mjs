@@ -4,13 +4,14 @@
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { median } from "../dist/eval/statistics.js";
+import { cpuInfo } from "../dist/index.js";
 import { run } from "../scripts/tools.mjs";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { python: { type: "string" }, rounds: { type: "string", default: "5" } },
 });
-const [tier = "auto", threads = "2", repetitions = "9"] = positionals;
+const [tier = "auto", threads = String(cpuInfo().cores), repetitions = "9"] = positionals;
 run(process.execPath, ["scripts/build-cmake.mjs", "build-cmake", "-DFOVEA_BENCH=ON"]);
 run("build-cmake/fovea_bench", [tier, threads, repetitions]);
 if (options.python !== undefined) compare(options.python, Number(options.rounds));

@@ -2,8 +2,8 @@
 // and 12.5 % of the visual rows, beside what FLOPs predict of the prefill; what divPrune and pyramidDrop take to choose
 // rows, beside the unpruned prefill; and seconds of loading, and what memory it and the answers take at most.
 //
-//   node bench/phases.mjs [--models SmolVLM-256M,SmolVLM-2.2B,… (all of random-model.mjs)] [--dtypes auto,int8,int4] [--threads n]
-//                         [--repetitions 5] [--image 512x512] [--out phases]
+//   node bench/phases.mjs [--models SmolVLM-256M,… (all of random-model.mjs)] [--dtypes auto,int8,int4]
+//                         [--threads n] [--repetitions 5] [--image 512x512] [--out phases]
 //
 // --out writes the figures to phases.json and the speed-ups to phases.svg.
 // Every model and dtype runs in a process of its own, so that memory is its own; shares of rows take turns within a

@@ -9,6 +9,7 @@ void fill_gemm(KernelTable& table);
 void fill_gemm_bf16(KernelTable& table);
 void fill_gemm_int8(KernelTable& table);
 void fill_gemm_int4(KernelTable& table);
+void fill_bf16_pairs(KernelTable& table);
 void fill_quantise(KernelTable& table);
 void fill_dot(KernelTable& table);
 void fill_pack(KernelTable& table);
